@@ -1,0 +1,1 @@
+"""FastAPI background tasks, made durable."""
