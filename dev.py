@@ -59,13 +59,17 @@ CHECKS = (
     ("ruff", "format", "--check", "."),
     ("mypy",),
     ("pyright",),
-    ("lint-imports",),
+    ("lint-imports", "--no-logo"),
+)
+FIXES = (
+    ("ruff", "check", "--fix", "."),
+    ("ruff", "format", "."),
 )
 COMMANDS = {
     "demo": Command("the registration demo", (("python", "-m", "afterwards", "demo"),), NEWEST),
     "test": Command("all tests but the long ones", (PYTEST,), NEWEST),
     "check": Command("lint, format, types and the direction of imports", CHECKS, NEWEST),
-    "fix": Command("mend what lint and format can mend", (("ruff", "check", "--fix", "."), ("ruff", "format", ".")), NEWEST),
+    "fix": Command("mend what lint and format can mend", FIXES, NEWEST),
     "contract": Command("what every store promises", ((*PYTEST, "tests/contract"),), NEWEST),
     "soak": Command("the long tests", ((*PYTEST, "-m", "soak"),), NEWEST),
     "bench": Command("requests per second, beside stock FastAPI", (("python", "benchmarks/http_burst.py"),), NEWEST),
@@ -154,7 +158,7 @@ def is_ready(environment: Environment, wanted: str) -> bool:
 
 def fingerprint(environment: Environment) -> str:
     """Differs when another environment would come out. How the tools are set up does not count."""
-    import tomllib  # noqa: PLC0415 - not in a Python that main() has yet to refuse
+    import tomllib  # not in a Python that main() has yet to refuse
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     del project["tool"]
@@ -194,12 +198,12 @@ def only_one() -> Iterator[None]:
     BOOT.mkdir(exist_ok=True)
     with (BOOT / "lock").open("a+b") as lock:
         if sys.platform == "win32":
-            import msvcrt  # noqa: PLC0415 - exists on Windows alone
+            import msvcrt  # exists on Windows alone
 
             lock.seek(0)
             msvcrt.locking(lock.fileno(), msvcrt.LK_LOCK, 1)
         else:
-            import fcntl  # noqa: PLC0415 - does not exist on Windows
+            import fcntl  # does not exist on Windows
 
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
