@@ -1,1 +1,73 @@
-"""FastAPI background tasks, made durable."""
+"""Afterwards makes FastAPI's background tasks survive.
+
+Example:
+    >>> from fastapi import FastAPI
+    >>> from afterwards import Afterwards, BackgroundTasks
+    >>> app = FastAPI()
+    >>> afterwards = Afterwards(app)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from afterwards.app import Afterwards
+from afterwards.batch import TaskHandle
+from afterwards.errors import (
+    AfterwardsError,
+    CallTooLarge,
+    CannotJoinTransaction,
+    CannotName,
+    CannotStore,
+    LeaseLost,
+    NotInstalled,
+    RequestEnded,
+    StoreUnavailable,
+    StoreUnusable,
+    UnknownTask,
+    UnsupportedFastAPI,
+    UnsupportedURL,
+)
+from afterwards.retries import Again, Retry, Stop
+from afterwards.runner import CurrentTask, current_task
+from afterwards.tasks import Census, Failure, State, Task
+
+if TYPE_CHECKING:
+    from afterwards.fastapi import BackgroundTasks
+
+__all__ = [
+    "Afterwards",
+    "AfterwardsError",
+    "Again",
+    "BackgroundTasks",
+    "CallTooLarge",
+    "CannotJoinTransaction",
+    "CannotName",
+    "CannotStore",
+    "Census",
+    "CurrentTask",
+    "Failure",
+    "LeaseLost",
+    "NotInstalled",
+    "RequestEnded",
+    "Retry",
+    "State",
+    "Stop",
+    "StoreUnavailable",
+    "StoreUnusable",
+    "Task",
+    "TaskHandle",
+    "UnknownTask",
+    "UnsupportedFastAPI",
+    "UnsupportedURL",
+    "current_task",
+]
+
+
+def __getattr__(name: str) -> object:
+    """FastAPI's own names come when they are asked for, so that Starlette apps and workers need no FastAPI."""
+    if name == "BackgroundTasks":
+        from afterwards.fastapi import BackgroundTasks
+
+        return BackgroundTasks
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,63 @@
+"""The two words of adding: `using(...)` says how, `add_task(...)` says what. Common to every door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ParamSpec, TypedDict, Unpack
+
+from afterwards.batch import Batch, TaskHandle
+from afterwards.registry import CallOptions
+from afterwards.retries import Retry, as_duration
+
+P = ParamSpec("P")
+
+
+class How(TypedDict, total=False):
+    """What `using` takes. `delay` is seconds or a timedelta; `due` an aware datetime; `priority` 0–9, higher first."""
+
+    delay: float | timedelta
+    due: datetime
+    queue: str
+    priority: int
+    retry: Retry
+    ordered: bool
+
+
+AS_DECORATED = CallOptions()
+
+
+def call_options(how: How) -> CallOptions:
+    """The options of one call. Raises ValueError or TypeError for what makes no sense, at the call of `using`."""
+    unknown = how.keys() - How.__optional_keys__
+    if unknown:
+        raise TypeError(
+            f"using() does not know {', '.join(sorted(unknown))}: it takes {', '.join(How.__annotations__)}"
+        )
+    given: dict[str, Any] = {name: value for name, value in how.items() if name != "delay"}
+    options = replace(AS_DECORATED, **given)
+    return replace(options, delay=as_duration(how["delay"], "delay")) if "delay" in how else options
+
+
+class UsingTasks:
+    """`background_tasks.using(...)`: adds tasks with these options."""
+
+    def __init__(self, batch: Batch, options: CallOptions) -> None:
+        self._batch = batch
+        self._options = options
+
+    def add_task(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Add one task with these options; every argument goes to the function. See `BackgroundTasks.add_task`."""
+        return self._batch.add(func, args, kwargs, self._options)
+
+
+class Tasks(UsingTasks):
+    """Adds tasks to a batch: what Starlette's doors hand out."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(batch, AS_DECORATED)
+
+    def using(self, **how: Unpack[How]) -> UsingTasks:
+        """Add with options: `tasks.using(delay=60).add_task(...)`."""
+        return UsingTasks(self._batch, call_options(how))

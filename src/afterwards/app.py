@@ -1,0 +1,267 @@
+"""The public Afterwards: one object, each method one line to a room."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+
+from afterwards import starlette
+from afterwards.adding import AS_DECORATED, How, Tasks, call_options
+from afterwards.batch import TaskHandle, WhenUnnameable
+from afterwards.events import Ear
+from afterwards.house import House, Settings
+from afterwards.logs import write_logs
+from afterwards.registry import CallOptions, Options
+from afterwards.retries import Duration, Retry, as_duration
+from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, Census, Search, State, Task, TaskId
+from afterwards.testing import InlineTaker
+from afterwards.worker import WorkerOptions
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_URL = "sqlite:///afterwards.db"
+A_MEBIBYTE = 1024 * 1024
+
+
+class UsingAfterwards:
+    """`afterwards.using(...)`: adds tasks with these options, outside of a request."""
+
+    def __init__(self, house: House, options: CallOptions) -> None:
+        self._house = house
+        self._options = options
+
+    async def add(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Store one task with these options. See `Afterwards.add`."""
+        return await self._house.add(func, args, kwargs, self._options)
+
+    def add_sync(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Store one task with these options, from plain synchronous code. See `Afterwards.add_sync`."""
+        return _run_elsewhere(lambda: self._house.add(func, args, kwargs, self._options))
+
+
+class Afterwards(UsingAfterwards):
+    """Makes the background tasks of a FastAPI or Starlette app durable.
+
+    `app`: the app, or later `install(app)`. `url`: `sqlite:///path.db`, `sqlite://` (a private file, removed at the
+    end); by default the variable `AFTERWARDS_URL`, else `sqlite:///afterwards.db`. `worker`: run a worker inside the
+    app's process; `AFTERWARDS_WORKER=0` turns it off. `concurrency`: tasks at once; `threads`: how many of them may be
+    `def` functions. `queues`: which queues the worker serves, None for all. `retry`: the default policy. `lease`: how
+    long a worker is believed alive after it last renewed. `grace`: how long running tasks may go on at shutdown.
+    `retention`: how long ended tasks are kept. `when_unnameable`: `"raise"` CannotName for a lambda, closure or bound
+    method, or run it here, `"local"`, and not durably. `max_bytes`: the largest stored call. `add_timeout`: how long a
+    request waits for the store before it gets 503. Durations are seconds or timedelta.
+
+    Raises UnsupportedURL, or ValueError for a number that makes no sense.
+
+    Example:
+        `afterwards = Afterwards(app)`
+    """
+
+    def __init__(
+        self,
+        app: Starlette | None = None,
+        url: str | None = None,
+        *,
+        worker: bool = True,
+        concurrency: int = 100,
+        threads: int = 40,
+        queues: Sequence[str] | None = None,
+        retry: Retry | None = None,
+        lease: Duration = 15.0,
+        grace: Duration = 10.0,
+        retention: Duration = timedelta(days=1),
+        when_unnameable: Literal["raise", "local"] | None = None,
+        max_bytes: int = A_MEBIBYTE,
+        add_timeout: Duration = 5.0,
+    ) -> None:
+        options = WorkerOptions(
+            queues=_queues(queues),
+            concurrency=_at_least_one(concurrency, "concurrency"),
+            threads=_at_least_one(threads, "threads"),
+            lease=as_duration(lease, "lease"),
+            grace=as_duration(grace, "grace"),
+            retention=as_duration(retention, "retention"),
+        )
+        settings = Settings(
+            url=url or os.environ.get("AFTERWARDS_URL") or DEFAULT_URL,
+            worker=worker and os.environ.get("AFTERWARDS_WORKER", "1").lower() not in ("0", "false", "no"),
+            options=options,
+            retry=retry or Retry(),
+            max_bytes=_at_least_one(max_bytes, "max_bytes"),
+            when_unnameable=None if when_unnameable is None else WhenUnnameable(when_unnameable),
+            add_timeout=as_duration(add_timeout, "add_timeout"),
+        )
+        self.house = House(settings)
+        super().__init__(self.house, AS_DECORATED)
+        self.hear(write_logs)
+        if os.environ.get("AFTERWARDS_MODE") == "inline":
+            self.house.take_by(InlineTaker(self.house))
+        if app is not None:
+            self.install(app)
+
+    # Into an app
+
+    def install(self, app: Starlette) -> None:
+        """Open and close with this app's lifespan, whichever it has; before or after its routes are declared."""
+        starlette.install(app, self.house)
+
+    def adopt(self, app: FastAPI) -> None:
+        """Install, and make plain `fastapi.BackgroundTasks` parameters of this app durable with no import changed.
+
+        Functions that cannot be named then run after the response as before, with a warning. Raises
+        UnsupportedFastAPI when this FastAPI's inside is not as known.
+        """
+        from afterwards import fastapi as door
+
+        self.install(app)
+        door.adopt(app, self.house)
+
+    @asynccontextmanager
+    async def opened(self, *, worker: bool = False) -> AsyncGenerator[Afterwards]:
+        """The store is open inside the block, outside of any app: for scripts; with `worker`, tasks run too."""
+        await self.house.open()
+        try:
+            if worker:
+                async with self.house.working():
+                    yield self
+            else:
+                yield self
+        finally:
+            await self.house.close()
+
+    def hear(self, ear: Ear) -> Callable[[], None]:
+        """Call `ear` with every event of this process; returns what stops it. See `afterwards.events`."""
+        return self.house.events.hear(ear)
+
+    # Adding
+
+    def task(
+        self,
+        *,
+        name: str | None = None,
+        queue: str = DEFAULT_QUEUE,
+        priority: int = DEFAULT_PRIORITY,
+        retry: Retry | None = None,
+    ) -> Callable[[F], F]:
+        """Note a function's options; the decorator returns the function itself, which stays plain code.
+
+        `name` is what it is stored under (`module:qualname` if not given), `priority` 0–9, higher first. Raises
+        ValueError for nonsense, CannotName for a function without a name.
+
+        Example:
+            `@afterwards.task(queue="mail", retry=Retry(attempts=8))`
+        """
+        options = Options(name=name, queue=queue, priority=priority, retry=retry)
+
+        def note(function: F) -> F:
+            self.house.registry.note(function, options)
+            return function
+
+        return note
+
+    def using(self, **how: Unpack[How]) -> UsingAfterwards:
+        """Add with options: `await afterwards.using(delay=60).add(send_reminder, user.id)`."""
+        return UsingAfterwards(self.house, call_options(how))
+
+    async def add(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Store one task now, outside of a request; it is stored when this returns, and may have started.
+
+        Raises CannotName, CannotStore, CallTooLarge; StoreUnavailable when it is not stored.
+        """
+        return await self.house.add(func, args, kwargs, AS_DECORATED)
+
+    def add_sync(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """The same from plain synchronous code: a script, a `def` endpoint, a thread. Blocks until it is stored."""
+        return _run_elsewhere(lambda: self.house.add(func, args, kwargs, AS_DECORATED))
+
+    def batch(self, request: HTTPConnection) -> AbstractAsyncContextManager[Tasks]:
+        """For Starlette endpoints: `async with afterwards.batch(request) as tasks: tasks.add_task(...)`.
+
+        Stored when the block ends; an error inside stores nothing. Raises StoreUnavailable, which answers 503.
+        """
+        return starlette.batch(request, self.house)
+
+    # Looking and steering
+
+    async def get(self, task_id: TaskId) -> Task:
+        """The task as it stands. Raises UnknownTask."""
+        return await self.house.get(task_id)
+
+    async def wait(self, task_id: TaskId, timeout: float | None = None) -> Task:
+        """The task once it has ended; `timeout` in seconds, None waits for ever. Raises TimeoutError, UnknownTask."""
+        return await self.house.wait(task_id, timeout=timeout)
+
+    async def find(
+        self,
+        *,
+        state: State | str | None = None,
+        queue: str | None = None,
+        name: str | None = None,
+        limit: int = 50,
+        after: TaskId | None = None,
+    ) -> list[Task]:
+        """Tasks that match, the newest first; the next page comes with `after` set to the last one's id."""
+        search = Search(state=None if state is None else State(state), queue=queue, name=name)
+        return await self.house.store.find(search, limit=limit, after=after)
+
+    async def cancel(self, task_id: TaskId) -> Task:
+        """A waiting task never runs, a running async one is interrupted; one that has ended stays as it is.
+
+        Returns the task as it stands then. Raises UnknownTask.
+        """
+        await self.house.store.cancel([task_id])
+        return await self.house.get(task_id)
+
+    async def retry(self, task_id: TaskId) -> Task:
+        """An ended task waits again, with all its attempts; any other stays as it is. Raises UnknownTask."""
+        await self.house.store.retry([task_id])
+        return await self.house.get(task_id)
+
+    async def pause(self, queue: str) -> None:
+        """Start nothing more from this queue, on any worker, until `resume`."""
+        await self.house.store.pause(queue, paused=True)
+
+    async def resume(self, queue: str) -> None:
+        """Let a paused queue go on."""
+        await self.house.store.pause(queue, paused=False)
+
+    async def census(self) -> Census:
+        """How many tasks there are in which state, who works, which queues are paused."""
+        return await self.house.store.census()
+
+    async def drain(self) -> None:
+        """Run everything that is due, and what that adds, then return: for tests and scripts."""
+        await self.house.drain()
+
+
+def _run_elsewhere(work: Callable[[], Coroutine[Any, Any, R]]) -> R:
+    """Run a coroutine to its end in a thread with a loop of its own, whatever the calling thread is doing."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="afterwards-add") as pool:
+        return pool.submit(lambda: asyncio.run(work())).result()
+
+
+def _queues(queues: Sequence[str] | None) -> tuple[str, ...] | None:
+    if isinstance(queues, str):
+        raise ValueError(f"queues takes a list of names, such as [{queues!r}], not one string")
+    if queues is not None and not queues:
+        raise ValueError("queues is empty: this worker would serve nothing; None serves all, worker=False none")
+    return None if queues is None else tuple(queues)
+
+
+def _at_least_one(value: int, what: str) -> int:
+    if value < 1:
+        raise ValueError(f"{what} is a whole number of at least 1, not {value!r}")
+    return value

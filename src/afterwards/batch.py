@@ -1,0 +1,140 @@
+"""Calls gathered and added at once: one request has one batch.
+
+A batch names and packs each call when it is added, so that a refusal is raised in the handler; it writes nothing
+itself. Who takes its calls (the store, a test that records, a test that runs inline) is handed to it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Protocol
+
+from afterwards.errors import CannotName, RequestEnded
+from afterwards.ids import new_id
+from afterwards.registry import CallOptions, Registry
+from afterwards.tasks import NO_DELAY, Call, TaskId
+
+Function = Callable[..., object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskHandle:
+    """What `add_task` returns: the `id` (a UUID of version 7) under which the task will be found once it is stored.
+
+    `durable` is False only for a function without a name that runs locally (`when_unnameable="local"`): no store
+    knows its id.
+    """
+
+    id: TaskId
+    durable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalCall:
+    """A function without a name, with its arguments as they are: it runs here, after the response, and once."""
+
+    function: Function
+    args: tuple[object, ...]
+    kwargs: Mapping[str, object]
+    why: str
+
+
+class WhenUnnameable(StrEnum):
+    """What becomes of a function that has no name."""
+
+    RAISE = "raise"
+    LOCAL = "local"
+
+
+class Taker(Protocol):
+    """Who takes the calls of a batch."""
+
+    async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
+        """Store the calls, or do in its place what this taker is for. `sent`: the response is out already."""
+        ...
+
+    async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
+        """The response has been sent: what was taken may start, and what has no name runs now."""
+        ...
+
+
+class Batch:
+    """Gathers the calls of one request, from any thread."""
+
+    def __init__(self, registry: Registry, taker: Taker, when_unnameable: WhenUnnameable) -> None:
+        self._registry = registry
+        self._taker = taker
+        self._when_unnameable = when_unnameable
+        self._lock = threading.Lock()
+        self._gathered: list[tuple[Call, bool]] = []
+        self._local: list[LocalCall] = []
+        self._taken: list[TaskId] = []
+        self._line_ends: dict[str, TaskId] = {}
+        self._ended = False
+
+    def add(
+        self, function: Function, args: tuple[object, ...], kwargs: Mapping[str, object], options: CallOptions
+    ) -> TaskHandle:
+        """Gather one call. Raises CannotName, CannotStore or CallTooLarge here, and keeps the others."""
+        if self._ended:
+            raise RequestEnded("this request has ended, nothing added to it would run: use `await afterwards.add(...)`")
+        try:
+            call = self._registry.call(function, args, kwargs, options)
+        except CannotName as error:
+            if self._when_unnameable is WhenUnnameable.RAISE:
+                raise
+            return self._add_local(LocalCall(function=function, args=args, kwargs=kwargs, why=str(error)))
+        with self._lock:
+            self._gathered.append((call, options.ordered))
+        return TaskHandle(id=call.id)
+
+    async def commit(self, *, sent: bool = False) -> None:
+        """Hand on what was gathered, in one write. Raises StoreUnavailable when the store refuses."""
+        calls = self._take_out()
+        if calls:
+            await self._taker.take(calls, sent=sent)
+            self._taken.extend(call.id for call in calls)
+
+    def end(self) -> None:
+        """The request has ended: nothing can be added any more."""
+        self._ended = True
+
+    async def release(self) -> None:
+        """The response has been sent: what was handed on may start."""
+        with self._lock:
+            taken, self._taken = self._taken, []
+            local, self._local = self._local, []
+        if taken or local:
+            await self._taker.release(taken, local)
+
+    def discard(self) -> list[TaskId]:
+        """The request failed: forget what was gathered and not yet handed on; the ids that were handed out for it."""
+        with self._lock:
+            gathered, self._gathered, self._local = self._gathered, [], []
+        return [call.id for call, _ in gathered]
+
+    def pending(self) -> tuple[TaskId, ...]:
+        """The ids of what was gathered and not yet handed on."""
+        with self._lock:
+            return tuple(call.id for call, _ in self._gathered)
+
+    def _add_local(self, call: LocalCall) -> TaskHandle:
+        with self._lock:
+            self._local.append(call)
+        return TaskHandle(id=new_id(), durable=False)
+
+    def _take_out(self) -> list[Call]:
+        with self._lock:
+            gathered, self._gathered = self._gathered, []
+            return [self._in_line(call, ordered) for call, ordered in gathered]
+
+    def _in_line(self, call: Call, ordered: bool) -> Call:
+        """Each queue has a line: a call that is due now waits for the one before it; others stand outside."""
+        if not ordered or call.due is not None or call.delay > NO_DELAY:
+            return call
+        former = self._line_ends.get(call.queue)
+        self._line_ends[call.queue] = call.id
+        return call if former is None else replace(call, after=former)

@@ -1,0 +1,178 @@
+"""What the house says aloud, and to whom.
+
+Code speaks events; ears hear them: logs, traces, tests. An ear is called at once, in the speaker's thread, and must be
+quick. Nothing is formatted unless somebody hears it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from afterwards.outcomes import Outcome
+from afterwards.tasks import Claim, Task, TaskId, WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that has become true."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOpened(Event):
+    """The store is ready. `worker` says whether a worker runs in this process; `warnings` what is unsafe."""
+
+    description: str
+    worker: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreAway(Event):
+    """The store did not answer or refused; it is tried again."""
+
+    doing: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreBack(Event):
+    """The store answers again."""
+
+    doing: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TasksAdded(Event):
+    """Calls have been stored."""
+
+    ids: tuple[TaskId, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskStarted(Event):
+    """A run begins in this process."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEnded(Event):
+    """A run ended in this process; whether it could be settled is said apart."""
+
+    task: Task
+    outcome: Outcome
+    took: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TasksRescued(Event):
+    """Tasks of dead workers wait again, or have failed as poison."""
+
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultsDropped(Event):
+    """These runs had lost their claim before they were settled; another worker has the tasks."""
+
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseWasLost(Event):
+    """The worker was believed dead; it cancels what it runs and signs on anew."""
+
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStarted(Event):
+    """A worker has signed on."""
+
+    worker: WorkerId
+    queues: tuple[str, ...] | None
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerStopped(Event):
+    """A worker has signed off; `abandoned` tasks still run in threads that nothing can stop."""
+
+    worker: WorkerId
+    abandoned: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateAddFailed(Event):
+    """Tasks added after the response had begun could not be stored: no status could say so any more."""
+
+    ids: tuple[TaskId, ...]
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NobodyWorks(Event):
+    """Tasks are stored, but the app has no lifespan here, so that no worker runs in this process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RanLocally(Event):
+    """A function that cannot be named runs after the response in this process, not durably."""
+
+    function: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalTaskFailed(Event):
+    """A function that ran locally raised; nothing tries it again."""
+
+    function: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopFailed(Event):
+    """One round of a keeper's loop failed unexpectedly; it backs off and goes on."""
+
+    loop: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EarFailed(Event):
+    """A listener raised and is not called any more."""
+
+    ear: str
+    error: BaseException
+
+
+Ear = Callable[[Event], None]
+
+
+class Events:
+    """Carries events to the ears of this process."""
+
+    def __init__(self) -> None:
+        self._ears: list[Ear] = []
+
+    def hear(self, ear: Ear) -> Callable[[], None]:
+        """Call `ear` with every event from now on; returns what stops it."""
+        self._ears.append(ear)
+
+        def stop() -> None:
+            if ear in self._ears:
+                self._ears.remove(ear)
+
+        return stop
+
+    def say(self, event: Event) -> None:
+        """Tell every ear. One that raises is left out from then on, and the others are told so."""
+        for ear in tuple(self._ears):
+            try:
+                ear(event)
+            except Exception as error:  # an ear must never stop the house
+                self._ears.remove(ear)
+                self.say(EarFailed(ear=repr(ear), error=error))

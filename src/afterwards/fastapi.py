@@ -1,0 +1,161 @@
+"""The FastAPI door: `BackgroundTasks` as a parameter, stored before the response leaves.
+
+It adds no middleware and no route class. The tasks of a request are bound to the two exit stacks that FastAPI keeps in
+the scope: the function stack closes when the response has been built and before its first byte, and every failure of
+the request passes through it; the inner stack closes when the response has been sent.
+"""
+
+from __future__ import annotations
+
+import inspect
+import weakref
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import wraps
+from types import TracebackType
+from typing import Annotated, Any, ParamSpec, Unpack
+
+import fastapi
+import fastapi.routing
+from fastapi import Depends, FastAPI
+from starlette.requests import ClientDisconnect, HTTPConnection
+from starlette.websockets import WebSocketDisconnect
+
+from afterwards.adding import AS_DECORATED, How, UsingTasks, call_options
+from afterwards.batch import Batch, TaskHandle, WhenUnnameable
+from afterwards.errors import UnsupportedFastAPI
+from afterwards.house import House
+from afterwards.starlette import commit_late, commit_or_refuse, house_of
+
+P = ParamSpec("P")
+
+_FUNCTION_STACK, _INNER_STACK = "fastapi_function_astack", "fastapi_inner_astack"
+_TASKS = "afterwards.tasks"
+_NORMAL_ENDS = (WebSocketDisconnect, ClientDisconnect)
+
+_adopted: weakref.WeakKeyDictionary[FastAPI, House] = weakref.WeakKeyDictionary()
+
+
+class RequestTasks(fastapi.BackgroundTasks):
+    """The background tasks of one request; write the parameter as `background_tasks: BackgroundTasks`.
+
+    What is added before the response is stored before its first byte, all in one write: a 2xx means stored. If the
+    request fails nothing is stored.
+    """
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        self._batch = batch
+
+    def add_task(  # type: ignore[override]  # FastAPI's returns None; a handle is more
+        self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskHandle:
+        """Run `func(*args, **kwargs)` after the response, durably; `func` is an `async def` or `def` function.
+
+        Every argument goes to the function, none is reserved. Returns a handle with the task's `id`. Safe from any
+        thread.
+
+        Raises CannotName, CannotStore or CallTooLarge when the call cannot be stored; those added before are kept.
+
+        Example:
+            `task = background_tasks.add_task(send_welcome, user.id)`
+        """
+        return self._batch.add(func, args, kwargs, AS_DECORATED)
+
+    def using(self, **how: Unpack[How]) -> UsingTasks:
+        """Add with options: `background_tasks.using(delay=60).add_task(send_reminder, user.id)`."""
+        return UsingTasks(self._batch, call_options(how))
+
+
+async def provide(connection: HTTPConnection) -> RequestTasks:
+    """The dependency behind `BackgroundTasks`: one object per request, whoever asks."""
+    return _tasks_of(connection, house_of(connection), WhenUnnameable.RAISE)
+
+
+BackgroundTasks = Annotated[RequestTasks, Depends(provide)]
+"""FastAPI's `BackgroundTasks`, made durable: change the import, and nothing else."""
+
+
+def adopt(app: FastAPI, house: House) -> None:
+    """Make plain `fastapi.BackgroundTasks` parameters of this app durable. Harmless when repeated.
+
+    Raises UnsupportedFastAPI when FastAPI's inside is not as known; changing the import needs none of it.
+    """
+    _patch_once()
+    _adopted[app] = house
+
+
+def _tasks_of(connection: HTTPConnection, house: House, when_unnameable: WhenUnnameable) -> RequestTasks:
+    """The request's object; a mounted app or nested route, which has stacks of its own, has an object of its own."""
+    scope = connection.scope
+    inner = scope[_INNER_STACK]
+    known = scope.get(_TASKS)
+    if known is not None and known[0] is inner:
+        tasks: RequestTasks = known[1]
+        return tasks
+    batch = house.batch(when_unnameable)
+    tasks = RequestTasks(batch)
+    _bind(house, batch, scope[_FUNCTION_STACK], inner, has_status=scope["type"] == "http")
+    scope[_TASKS] = inner, tasks
+    return tasks
+
+
+def _bind(house: House, batch: Batch, function: AsyncExitStack, inner: AsyncExitStack, *, has_status: bool) -> None:
+    async def before_response(
+        kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> bool:
+        if not _ended_well(error):
+            batch.discard()
+        elif has_status:
+            await commit_or_refuse(batch)
+        return False
+
+    async def after_response(
+        kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> bool:
+        batch.end()
+        if _ended_well(error):
+            await commit_late(house, batch)
+        else:
+            batch.discard()
+        await batch.release()
+        return False
+
+    _push_to_bottom(function, before_response)
+    _push_to_bottom(inner, after_response)
+
+
+def _push_to_bottom(stack: AsyncExitStack, exit_: Callable[..., Any]) -> None:
+    """Let `exit_` run after all that is on the stack already, so that their failures are seen and their adds caught."""
+    above = stack.pop_all()
+    stack.push_async_exit(exit_)
+    stack.push_async_exit(above)
+
+
+def _ended_well(error: BaseException | None) -> bool:
+    return error is None or isinstance(error, _NORMAL_ENDS)
+
+
+def _patch_once() -> None:
+    """Wrap the one function through which FastAPI's routes solve dependencies; it looks it up at every request."""
+    solve = getattr(fastapi.routing, "solve_dependencies", None)
+    if getattr(solve, "knows_adopted_apps", False):
+        return
+    if solve is None or not {"request", "background_tasks"} <= inspect.signature(solve).parameters.keys():
+        raise UnsupportedFastAPI(
+            f"adopt() does not know the inside of FastAPI {fastapi.__version__}: "
+            "write `from afterwards import BackgroundTasks` in place of FastAPI's, which works with any version"
+        )
+    fastapi.routing.solve_dependencies = _solving(solve)
+
+
+def _solving(solve: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(solve)
+    async def solve_dependencies(*, request: HTTPConnection, **others: Any) -> Any:
+        house = _adopted.get(request.scope["app"])
+        if house is not None and others.get("background_tasks") is None:
+            others["background_tasks"] = _tasks_of(request, house, WhenUnnameable.LOCAL)
+        return await solve(request=request, **others)
+
+    solve_dependencies.knows_adopted_apps = True  # type: ignore[attr-defined]  # how the second adopt sees the first
+    return solve_dependencies

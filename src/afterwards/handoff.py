@@ -1,0 +1,88 @@
+"""Takes the calls of a batch to the store, and from there straight to the worker of this process.
+
+When the worker has room, the add claims in the same write; the tasks then start once their response has been sent,
+without anybody having looked for them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import anyio.to_thread
+
+from afterwards.batch import LocalCall
+from afterwards.events import Events, LocalTaskFailed, RanLocally, TasksAdded
+from afterwards.store import Store
+from afterwards.tasks import NO_DELAY, Call, TaskId, WorkerId
+from afterwards.worker import Worker
+
+
+class HandOff:
+    """The taker of a house that is open for work."""
+
+    def __init__(self, store: Store, events: Events, worker: Callable[[], Worker | None]) -> None:
+        self._store = store
+        self._events = events
+        self._worker = worker
+
+    async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
+        """Store the calls; those that the worker here has room for are claimed by the same write."""
+        worker = self._worker()
+        if worker is None or not worker.is_here:
+            await self._store.add(calls)
+        else:
+            await self._take_with(worker, calls, sent=sent)
+        self._events.say(TasksAdded(ids=tuple(call.id for call in calls)))
+
+    async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
+        """The response has been sent."""
+        worker = self._worker()
+        if worker is not None and worker.is_here:
+            worker.let_go(ids)
+        for call in local:
+            await self._run_locally(call)
+
+    async def _take_with(self, worker: Worker, calls: Sequence[Call], *, sent: bool) -> None:
+        ids = [call.id for call in calls]
+        count = sum(_may_start_now(call) for call in calls)
+        claimed_by = worker.promise(count) if count else None
+        if not sent:
+            worker.hold_back(ids)
+        try:
+            added = await self._store.add(calls, claimed_by=claimed_by)
+        except BaseException:
+            worker.let_go(ids)
+            self._disown(worker, claimed_by, ids)
+            raise
+        finally:
+            if claimed_by is not None:
+                worker.unpromise(count)
+        worker.accept(one.claimed for one in added if one.claimed is not None)
+
+    def _disown(self, worker: Worker, claimed_by: WorkerId | None, ids: Sequence[TaskId]) -> None:
+        """The request was cancelled or the answer lost, and the write may still happen after all."""
+        if claimed_by is not None:
+            worker.disown(claimed_by, ids)
+
+    async def _run_locally(self, call: LocalCall) -> None:
+        name = getattr(call.function, "__qualname__", type(call.function).__qualname__)
+        self._events.say(RanLocally(function=name, why=call.why))
+        try:
+            await call_locally(call)
+        except Exception as error:
+            self._events.say(LocalTaskFailed(function=name, error=error))
+
+
+def _may_start_now(call: Call) -> bool:
+    return call.after is None and call.due is None and call.delay == NO_DELAY
+
+
+async def call_locally(call: LocalCall) -> None:
+    """Call a function that has no name, here and now; its error comes through."""
+    bound = partial(call.function, *call.args, **call.kwargs)
+    if inspect.iscoroutinefunction(call.function) or inspect.iscoroutinefunction(type(call.function).__call__):
+        await bound()  # type: ignore[misc]  # a coroutine function's result is awaitable
+    else:
+        await anyio.to_thread.run_sync(bound)

@@ -1,0 +1,183 @@
+"""Opens, holds and closes the store, the registry and the worker; every door is written against it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from afterwards.batch import Batch, Taker, TaskHandle, WhenUnnameable
+from afterwards.errors import StoreUnavailable, UnknownTask
+from afterwards.events import Events, NobodyWorks, StoreAway, StoreOpened
+from afterwards.handoff import HandOff
+from afterwards.life import ProofOfLife
+from afterwards.registry import CallOptions, Registry
+from afterwards.retries import Retry
+from afterwards.store import Store
+from afterwards.stores import store_for
+from afterwards.tasks import Search, State, Task, TaskId
+from afterwards.worker import Worker, WorkerOptions
+
+_SHORTEST_LOOK, _LONGEST_LOOK = 0.01, 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a house is built from."""
+
+    url: str
+    worker: bool
+    options: WorkerOptions
+    retry: Retry
+    max_bytes: int
+    when_unnameable: WhenUnnameable | None
+    add_timeout: timedelta
+
+
+class House:
+    """One store with its functions, its events and at most one worker in this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.events = Events()
+        self.registry = Registry(retry=settings.retry, max_bytes=settings.max_bytes)
+        self.store: Store = store_for(settings.url, add_timeout=settings.add_timeout)
+        self._worker: Worker | None = None
+        self._opened = self._said_nobody_works = False
+        self._takers: list[Taker] = [HandOff(self.store, self.events, self._worker_for_add)]
+
+    # Opening and closing
+
+    async def open(self) -> None:
+        """Open the store. One that is away for now is only said: adds answer 503 until it is back.
+
+        Raises StoreUnusable when no waiting would cure it.
+        """
+        self._opened = True
+        if self._is_test():
+            return
+        try:
+            await self.store.open()
+        except StoreUnavailable as error:
+            self.events.say(StoreAway(doing="open", error=error))
+        else:
+            self._say_opened()
+
+    async def close(self) -> None:
+        """Close the store, unless threads of a worker that has left still need it: they close it after them."""
+        self._opened = False
+        if self._worker is None or not self._worker.leaving:
+            await self.store.close()
+        self._worker = None
+
+    @asynccontextmanager
+    async def working(self) -> AsyncGenerator[None]:
+        """A worker runs inside the block, if one is wanted here; it has stopped when the block is left."""
+        if not self.settings.worker or self._worker is not None or self._is_test():
+            yield
+            return
+        async with asyncio.TaskGroup() as group:
+            self._worker = worker = self.new_worker()
+            running = group.create_task(worker.run())
+            try:
+                yield
+            finally:
+                worker.stop()
+                await asyncio.wait([running])
+
+    def new_worker(self) -> Worker:
+        """A worker on this house's store, not yet running."""
+        return Worker(self.store, self.registry, self.events, ProofOfLife(), self.settings.options)
+
+    # Adding
+
+    @contextmanager
+    def taking(self, taker: Taker) -> Generator[None]:
+        """Inside the block `taker` takes what is added, in place of the store."""
+        self.take_by(taker)
+        try:
+            yield
+        finally:
+            self._takers.remove(taker)
+
+    def take_by(self, taker: Taker) -> None:
+        """From now on `taker` takes what is added, in place of the store."""
+        self._takers.append(taker)
+
+    def batch(self, when_unnameable: WhenUnnameable = WhenUnnameable.RAISE) -> Batch:
+        """A batch for one request, or for one add outside of any; what the user set goes before what a door wishes."""
+        return Batch(self.registry, self._takers[-1], self.settings.when_unnameable or when_unnameable)
+
+    async def add(
+        self,
+        function: Callable[..., object],
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        options: CallOptions,
+    ) -> TaskHandle:
+        """Store one call now; it may start at once."""
+        batch = self.batch()
+        handle = batch.add(function, args, kwargs, options)
+        await batch.commit(sent=True)
+        await batch.release()
+        return handle
+
+    def release_later(self, batch: Batch) -> Callable[[], None] | None:
+        """What releases the batch from a plain callback; None where no worker waits for that."""
+        worker = self._worker
+        return None if worker is None or not worker.is_here else lambda: worker.spawn(batch.release())
+
+    def _worker_for_add(self) -> Worker | None:
+        """The worker that an add may hand its tasks to; says once when there is none and nobody said why."""
+        if not self._opened and self.settings.worker and not self._said_nobody_works:
+            self._said_nobody_works = True
+            self.events.say(NobodyWorks())
+        return self._worker
+
+    def _is_test(self) -> bool:
+        """Somebody else takes what is added, so that the store is left alone."""
+        return len(self._takers) > 1
+
+    def _say_opened(self) -> None:
+        description, warnings = self.store.description, tuple(self.store.warnings())
+        self.events.say(StoreOpened(description=description, worker=self.settings.worker, warnings=warnings))
+
+    # Looking
+
+    async def get(self, task_id: TaskId) -> Task:
+        """The task as it stands. Raises UnknownTask."""
+        found = await self.store.find(Search(ids=(task_id,)), limit=1)
+        if not found:
+            raise UnknownTask(task_id)
+        return found[0]
+
+    async def wait(self, task_id: TaskId, *, timeout: float | None) -> Task:
+        """The task once it has ended. Raises TimeoutError, UnknownTask."""
+        look = _SHORTEST_LOOK
+        async with asyncio.timeout(timeout):
+            while not (task := await self.get(task_id)).state.ended:
+                await asyncio.sleep(look)
+                look = min(look * 1.5, _LONGEST_LOOK)
+        return task
+
+    async def drain(self) -> None:
+        """Run everything that is due, and what that adds, then return. Works beside a running worker or without."""
+        if self._worker is not None:
+            await self._until_drained()
+            return
+        async with asyncio.TaskGroup() as group:
+            worker = self.new_worker()
+            group.create_task(worker.run())
+            try:
+                await self._until_drained()
+            finally:
+                worker.stop()
+
+    async def _until_drained(self) -> None:
+        while True:
+            census = await self.store.census()
+            if not census.waiting_due and not census.by_state.get(State.RUNNING, 0):
+                return
+            await asyncio.sleep(_SHORTEST_LOOK)

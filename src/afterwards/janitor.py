@@ -1,0 +1,99 @@
+"""Returns what was dropped: tasks of dead workers, names that nobody knew; removes what is old.
+
+Every worker has a janitor and all do the same; the store lets each thing be done once. It never touches what a living
+worker holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from afterwards.errors import StoreUnavailable
+from afterwards.events import Events, LoopFailed, StoreAway, TasksRescued
+from afterwards.life import ProofOfLife
+from afterwards.store import Store
+from afterwards.tasks import Task
+
+ROUND = 1.0  # seconds, jittered: rescue within 2 s on the same host
+UNKNOWN_EVERY, PRUNE_EVERY = 5.0, 30.0
+AT_ONCE = 1_000
+_CLOCK_JUMP = 2.0  # seconds by which two clocks may differ within a round
+
+
+class Janitor:
+    """One round a second: rescue; now and then also free names that are known here, and prune."""
+
+    def __init__(
+        self, store: Store, events: Events, life: ProofOfLife, *, retention: timedelta, knows: Callable[[str], bool]
+    ) -> None:
+        self._store = store
+        self._events = events
+        self._life = life
+        self._retention = retention
+        self._knows = knows
+        self._clocks = time.time(), time.monotonic()
+        self._unknown_duty, self._prune_duty = _Duty(UNKNOWN_EVERY), _Duty(PRUNE_EVERY)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            try:
+                await self.round()
+            except StoreUnavailable as error:
+                self._events.say(StoreAway(doing="rescue", error=error))
+            except Exception as error:  # the next round may succeed
+                self._events.say(LoopFailed(loop="janitor", error=error))
+            await asyncio.sleep(ROUND * random.uniform(0.7, 1.0))
+
+    async def round(self) -> None:
+        """Everything that is due, once."""
+        await self._rescue()
+        if self._unknown_duty.is_due():
+            await self._free_known_names()
+        if self._prune_duty.is_due():
+            await self._prune()
+
+    async def _rescue(self) -> None:
+        """A jump of the wall clock skips the leases for one round: they would all seem to have run out."""
+        dead = self._life.dead(await self._store.workers())
+        expired = not self._clock_jumped()
+        while True:
+            tasks: list[Task] = await self._store.rescue(known_dead=dead, expired=expired, limit=AT_ONCE)
+            if tasks:
+                self._events.say(TasksRescued(tasks=tuple(tasks)))
+            if len(tasks) < AT_ONCE:
+                break
+        self._life.forget(dead)
+
+    async def _free_known_names(self) -> None:
+        names = [name for name in await self._store.unknown_names() if self._knows(name)]
+        if names:
+            await self._store.free_unknown(names)
+
+    async def _prune(self) -> None:
+        while await self._store.prune(older_than=self._retention, limit=AT_ONCE) == AT_ONCE:
+            await asyncio.sleep(0)  # let others write in between
+
+    def _clock_jumped(self) -> bool:
+        before, self._clocks = self._clocks, (time.time(), time.monotonic())
+        wall, steady = self._clocks[0] - before[0], self._clocks[1] - before[1]
+        return abs(wall - steady) > _CLOCK_JUMP
+
+
+class _Duty:
+    """Something to be done now and then; due at once at first."""
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._done = float("-inf")
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        if now - self._done < self._every:
+            return False
+        self._done = now
+        return True

@@ -1,0 +1,111 @@
+"""The only place that writes log lines: hears events, writes one line each to the logger `afterwards`."""
+
+from __future__ import annotations
+
+import logging
+
+from afterwards import events
+from afterwards.events import Event
+from afterwards.outcomes import Ending, Outcome
+from afterwards.tasks import State, Task
+
+logger = logging.getLogger("afterwards")
+
+_LEVELS = {
+    Ending.DONE: logging.INFO,
+    Ending.FAILED: logging.ERROR,
+    Ending.RETRIED: logging.WARNING,
+    Ending.UNKNOWN: logging.ERROR,
+}
+
+
+def write_logs(event: Event) -> None:
+    """Write the line of one event, if there is one."""
+    match event:
+        case events.TaskEnded():
+            _task_ended(event.task, event.outcome, event.took.total_seconds())
+        case events.TasksRescued():
+            _tasks_rescued(event.tasks)
+        case events.TaskStarted():
+            logger.debug("%s %s started, attempt %d", event.task.name, event.task.id, event.task.attempt)
+        case events.StoreAway() | events.StoreBack() | events.StoreOpened():
+            _store(event)
+        case events.WorkerStarted() | events.WorkerStopped() | events.LeaseWasLost() | events.NobodyWorks():
+            _worker(event)
+        case events.ResultsDropped() | events.LateAddFailed() | events.RanLocally() | events.LocalTaskFailed():
+            _loss(event)
+        case events.LoopFailed():
+            logger.error("the %s loop failed and goes on: %s", event.loop, event.error, exc_info=event.error)
+        case events.EarFailed():
+            logger.error("%s raised and is not called any more", event.ear, exc_info=event.error)
+        case _:
+            return
+
+
+def _task_ended(task: Task, outcome: Outcome, seconds: float) -> None:
+    level = _LEVELS.get(outcome.ending, logging.INFO)
+    if not logger.isEnabledFor(level):
+        return
+    line = f"{task.name} {task.id} {outcome.ending} after {seconds:.3f} s, attempt {task.attempt}"
+    if outcome.ending is Ending.RETRIED:
+        line += f", again in {outcome.delay.total_seconds():.1f} s"
+    if outcome.error is not None:
+        line += f": {outcome.error.kind}: {outcome.error.message}"
+    if outcome.ending in (Ending.FAILED, Ending.RETRIED) and outcome.error is not None:
+        line += f"\n{outcome.error.traceback}"
+    logger.log(level, "%s", line.rstrip())
+
+
+def _tasks_rescued(tasks: tuple[Task, ...]) -> None:
+    for task in tasks:
+        if task.state is State.FAILED:
+            logger.error("%s %s failed: it has taken %d processes with it", task.name, task.id, task.crashes)
+        else:
+            logger.warning("%s %s was on a worker that died; it runs again", task.name, task.id)
+
+
+def _store(event: events.StoreAway | events.StoreBack | events.StoreOpened) -> None:
+    match event:
+        case events.StoreOpened():
+            worker = "worker in this process" if event.worker else "no worker in this process"
+            logger.info("tasks are stored in %s; %s", event.description, worker)
+            for warning in event.warnings:
+                logger.warning("%s", warning)
+        case events.StoreAway():
+            logger.error("the store is away (%s): %s", event.doing, event.error)
+        case events.StoreBack():
+            logger.info("the store is back (%s)", event.doing)
+
+
+def _worker(
+    event: events.WorkerStarted | events.WorkerStopped | events.LeaseWasLost | events.NobodyWorks,
+) -> None:
+    match event:
+        case events.WorkerStarted():
+            queues = "all queues" if event.queues is None else ", ".join(event.queues)
+            logger.info("worker %s serves %s, up to %d tasks at once", event.worker, queues, event.concurrency)
+        case events.WorkerStopped():
+            logger.info("worker %s stopped; %d tasks still run in threads", event.worker, event.abandoned)
+        case events.LeaseWasLost():
+            logger.warning("worker %s was believed dead: it drops what it runs and signs on anew", event.worker)
+        case events.NobodyWorks():
+            logger.warning(
+                "tasks are stored, but this app runs without its lifespan, so no worker runs here: start "
+                "`afterwards worker`, or in tests use `with TestClient(app)` or AFTERWARDS_MODE=inline"
+            )
+
+
+def _loss(
+    event: events.ResultsDropped | events.LateAddFailed | events.RanLocally | events.LocalTaskFailed,
+) -> None:
+    match event:
+        case events.ResultsDropped():
+            ids = ", ".join(str(claim.id) for claim in event.claims)
+            logger.warning("results came too late and were dropped, another worker has the tasks: %s", ids)
+        case events.LateAddFailed():
+            ids = ", ".join(map(str, event.ids))
+            logger.error("tasks added after the response had begun could not be stored: %s (%s)", ids, event.error)
+        case events.RanLocally():
+            logger.warning("%s runs in this process only, not durably: %s", event.function, event.why)
+        case events.LocalTaskFailed():
+            logger.error("%s, which ran locally, failed", event.function, exc_info=event.error)

@@ -1,0 +1,146 @@
+"""Runs one claimed task and returns its outcome. Touches no store.
+
+Whatever the function raises becomes an outcome: also SystemExit, and errors that cannot be printed. Only a
+cancellation that came from outside passes through, for the worker to explain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Set
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+
+import anyio
+import anyio.to_thread
+
+from afterwards import outcomes
+from afterwards.codec import CannotRead
+from afterwards.events import Events, TaskEnded, TaskStarted
+from afterwards.failures import failure_of
+from afterwards.outcomes import Outcome
+from afterwards.registry import Function, Registry, UnknownFunction
+from afterwards.tasks import Task, TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentTask:
+    """The task in which the calling code runs.
+
+    `id` is its id, `name` its function's name, `attempt` the number of this try from 1, and `run` the fencing number:
+    it grows with every claim, so that a system outside can refuse what a slower, older run still sends it.
+    """
+
+    id: TaskId
+    name: str
+    attempt: int
+    run: int
+
+
+_current: ContextVar[CurrentTask] = ContextVar("afterwards_current_task")
+
+
+def current_task() -> CurrentTask:
+    """The task in which this code runs; in `def` tasks too.
+
+    Raises LookupError outside of a task.
+
+    Example:
+        `requests.post(url, headers={"Idempotency-Key": str(current_task().id)})`
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        raise LookupError("current_task() is only known inside a task that Afterwards runs") from None
+
+
+class Runner:
+    """Runs tasks: `async def` functions in this loop, `def` functions in up to `threads` threads of their own."""
+
+    def __init__(self, registry: Registry, events: Events, *, threads: int) -> None:
+        self._registry = registry
+        self._events = events
+        self._threads = threads
+        self._limiter: anyio.CapacityLimiter | None = None
+        self._in_threads: set[TaskId] = set()
+
+    @property
+    def in_threads(self) -> Set[TaskId]:
+        """The tasks that are inside a thread now, where nothing can stop them."""
+        return self._in_threads
+
+    async def run(self, task: Task) -> Outcome:
+        """Run the task to its end. Raises CancelledError only when somebody cancelled the surrounding asyncio task."""
+        self._events.say(TaskStarted(task=task))
+        began = time.monotonic()
+        outcome = await self._outcome(task)
+        took = timedelta(seconds=time.monotonic() - began)
+        outcome = replace(outcome, took=took)
+        self._events.say(TaskEnded(task=task, outcome=outcome, took=took))
+        return outcome
+
+    async def call(self, task: Task) -> object:
+        """Run the task's function and let its error through, as a test that runs tasks inline wants it."""
+        function = self._registry.find(task.name)
+        args, kwargs = function.arguments.read(task.arguments)
+        token = _enter(task)
+        try:
+            return await self._invoke(task, function, partial(function.function, *args, **kwargs))
+        finally:
+            _current.reset(token)
+
+    async def _outcome(self, task: Task) -> Outcome:
+        try:
+            await self.call(task)
+        except UnknownFunction as error:
+            return outcomes.unknown(task.claim, failure_of(error, hide=__file__))
+        except CannotRead as error:
+            return outcomes.unreadable(task.claim, failure_of(error, hide=__file__))
+        except asyncio.CancelledError as error:
+            if _cancelled_from_outside():
+                raise
+            return self._raised(task, error)
+        except BaseException as error:  # SystemExit too: a task must not end its worker
+            return self._raised(task, error)
+        return outcomes.done(task.claim)
+
+    def _raised(self, task: Task, error: BaseException) -> Outcome:
+        failure = failure_of(error, hide=__file__)
+        return outcomes.raised(task.claim, error, failure, attempt=task.attempt, retry=self._registry.retry_for(task))
+
+    async def _invoke(self, task: Task, function: Function, bound: Callable[[], object]) -> object:
+        if function.is_async:
+            return await bound()  # type: ignore[misc]  # is_async says that it returns an awaitable
+        value, error = await anyio.to_thread.run_sync(
+            self._guarded, task, bound, abandon_on_cancel=True, limiter=self._own_limiter()
+        )
+        if error is not None:
+            raise error
+        return value
+
+    def _guarded(self, task: Task, bound: Callable[[], object]) -> tuple[object, BaseException | None]:
+        """In the thread: errors travel as values, since a future takes no StopIteration and a thread no SystemExit."""
+        self._in_threads.add(task.id)
+        try:
+            return bound(), None
+        except BaseException as error:
+            return None, error
+        finally:
+            self._in_threads.discard(task.id)
+
+    def _own_limiter(self) -> anyio.CapacityLimiter:
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(self._threads)
+        return self._limiter
+
+
+def _enter(task: Task) -> Token[CurrentTask]:
+    return _current.set(CurrentTask(id=task.id, name=task.name, attempt=task.attempt, run=task.run))
+
+
+def _cancelled_from_outside() -> bool:
+    surrounding = asyncio.current_task()
+    return surrounding is not None and surrounding.cancelling() > 0

@@ -1,0 +1,96 @@
+"""Gathers outcomes and settles them together: one write for many.
+
+An outcome is never dropped while its claim may hold: when the store is away it is tried again until the store is back
+or the worker's time is up, and then the lease says what becomes of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+
+from afterwards.errors import StoreUnavailable
+from afterwards.events import Events, ResultsDropped, StoreAway, StoreBack
+from afterwards.outcomes import Outcome
+from afterwards.store import Store
+from afterwards.tasks import Settled, Task, WorkerId
+
+LARGEST_WRITE = 500
+GATHERING = 0.010  # seconds: while other tasks run, their outcomes come soon and share the write
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+
+
+class Settler:
+    """Settles what its worker ran; hands the followers that this freed back to the worker, already claimed."""
+
+    def __init__(
+        self,
+        store: Store,
+        events: Events,
+        *,
+        busy: Callable[[], bool],
+        settled: Callable[[Sequence[Task]], None],
+    ) -> None:
+        self._store = store
+        self._events = events
+        self._busy = busy
+        self._settled = settled
+        self._outcomes: list[Outcome] = []
+        self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.claims_for: WorkerId | None = None
+
+    @property
+    def pending(self) -> int:
+        """How many outcomes wait to be written."""
+        return len(self._outcomes)
+
+    def put(self, outcome: Outcome) -> None:
+        """Settle this outcome soon."""
+        self._outcomes.append(outcome)
+        self._idle.clear()
+        self._arrived.set()
+
+    async def run(self) -> None:
+        """Settle until cancelled."""
+        while True:
+            await self._arrived.wait()
+            if self._busy() and len(self._outcomes) < LARGEST_WRITE:
+                await asyncio.sleep(GATHERING)
+            await self._settle_some()
+
+    async def flush(self) -> None:
+        """Wait until everything that was put has been settled."""
+        await self._idle.wait()
+
+    async def _settle_some(self) -> None:
+        some, self._outcomes = self._outcomes[:LARGEST_WRITE], self._outcomes[LARGEST_WRITE:]
+        settled = await self._until_written(some)
+        self._say_dropped(some, settled)
+        self._settled(settled.claimed)
+        if not self._outcomes:
+            self._arrived.clear()
+            self._idle.set()
+
+    async def _until_written(self, some: list[Outcome]) -> Settled:
+        pause, away = _FIRST_PAUSE, False
+        while True:
+            try:
+                settled = await self._store.settle(some, claimed_by=self.claims_for)
+            except StoreUnavailable as error:
+                away = True
+                self._events.say(StoreAway(doing="settle", error=error))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                pause = min(pause * 2, _LONGEST_PAUSE)
+            else:
+                if away:
+                    self._events.say(StoreBack(doing="settle"))
+                return settled
+
+    def _say_dropped(self, some: list[Outcome], settled: Settled) -> None:
+        if len(settled.held) < len(some):
+            held = set(settled.held)
+            dropped = tuple(outcome.claim for outcome in some if outcome.claim not in held)
+            self._events.say(ResultsDropped(claims=dropped))

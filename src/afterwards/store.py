@@ -1,0 +1,164 @@
+"""The contract: what every store promises. Nothing outside `stores/` knows more about a store than this page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from afterwards.outcomes import Outcome
+from afterwards.tasks import (
+    Added,
+    Call,
+    Census,
+    Claim,
+    Renewal,
+    Search,
+    Settled,
+    SignedOn,
+    Task,
+    TaskId,
+    Woken,
+    WorkerCard,
+    WorkerId,
+)
+
+
+class Store(Protocol):
+    """Keeps tasks.
+
+    Every method is one atomic step: lists in, lists out, what changed is returned and unknown ids are ignored. The
+    store's clock is the only clock; durations cross this boundary, instants only when a person gave one. Methods may
+    be awaited from any event loop of the process, also from several at once.
+
+    Errors: `StoreUnavailable` when the store is away, locked, full or read-only, and nothing was changed;
+    `StoreUnusable` from `open` when no waiting would cure it. After `StoreUnavailable` every method may be tried again.
+
+    Durable when they return, as far as the store is set up to be: add, retry, cancel, pause. The others may be lost
+    with the machine's power, which costs a second run and nothing else.
+    """
+
+    @property
+    def description(self) -> str:
+        """Which store this is, in words for a person, with an absolute path or a host: no password."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """What all processes on this store share and no other store has: it names the place of their lock files."""
+        ...
+
+    def warnings(self) -> list[str]:
+        """What is unsafe about this set-up, a sentence each. Known after `open`."""
+        ...
+
+    async def open(self) -> None:
+        """Bring the store into being and its schema up to date. Harmless when repeated."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything. Harmless when repeated; `open` may follow."""
+        ...
+
+    async def add(self, calls: Sequence[Call], *, claimed_by: WorkerId | None = None) -> list[Added]:
+        """Store `calls`, all or none; one `Added` each, in their order. The same ids again change nothing.
+
+        A call with `after` is held until the first run of that task has ended, if that is still to come. With
+        `claimed_by`, each call that is claimable at once by the rules of `claim` (due, not held, its queue served by
+        that worker and not paused) is claimed in the same write and comes back in `Added.claimed`; an id that was
+        stored before does not.
+        """
+        ...
+
+    async def sign_on(self, worker: WorkerCard) -> None:
+        """Make the worker known and start its lease; held tasks whose name it knows are freed."""
+        ...
+
+    async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
+        """Claim up to `limit` waiting tasks of the worker's queues: due, not held, in queues that are not paused.
+
+        Best rank first, rank = due - priority x 60 s. Each gets its next `run` and `attempt`. Tasks that are suspects
+        (their next crash would end them) are passed over, but one if `suspects`. Names in `unknown` are passed over.
+        A worker that has not signed on, or is lost, claims nothing.
+        """
+        ...
+
+    async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
+        """Write how runs ended. Outcomes whose claim does not hold any more change nothing and are not in `held`.
+
+        `started` becomes the store's now less `took` (none for a returned run). The calls that the outcomes bring are
+        stored, and the followers of those whose turn is over are freed, in the same write. With `claimed_by`, freed
+        followers that are claimable by that worker are claimed for it at once.
+        """
+        ...
+
+    async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
+        """Prolong the worker's lease, to end `lease` from now. No row: lost."""
+        ...
+
+    async def cancellations(self, worker: WorkerId) -> list[Claim]:
+        """The runs of this worker that somebody asked to stop."""
+        ...
+
+    async def rescue(self, *, known_dead: Collection[WorkerId], expired: bool, limit: int) -> list[Task]:
+        """Return the tasks of dead workers: of `known_dead` and, if `expired`, of those whose lease has run out.
+
+        Each returned task has lost its attempt's count and gained a crash (neither, if its worker was leaving); it
+        waits `crash_wait`, or has failed as poison when its crashes are used up. A dead worker's row goes once its
+        last task has been returned; `limit` bounds the tasks of one call.
+        """
+        ...
+
+    async def workers(self) -> list[SignedOn]:
+        """The workers that are signed on. Cheap: asked every second."""
+        ...
+
+    async def unknown_names(self) -> list[str]:
+        """The names under which tasks are held as unknown, each once. Cheap: asked every few seconds."""
+        ...
+
+    async def free_unknown(self, names: Collection[str]) -> int:
+        """Free the tasks held as unknown under these names; how many."""
+        ...
+
+    async def prune(self, *, older_than: timedelta, limit: int) -> int:
+        """Delete up to `limit` tasks that ended longer ago than `older_than`; how many. Never an unfinished one."""
+        ...
+
+    async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
+        """The worker stops: what it still holds waits again, with no attempt or crash spent, and its row goes.
+
+        With `leaving`, its row and tasks stay, marked: threads that cannot be stopped still run them. They are
+        returned by `rescue` once the process is gone or the lease over, with no attempt or crash spent.
+        """
+        ...
+
+    async def wait(self, worker: WorkerId, *, timeout: float, suspects: bool, unknown: Collection[str] = ()) -> Woken:
+        """Sleep until the worker may have something to claim, at most `timeout` seconds. May be early, never late.
+
+        `suspects` and `unknown` are those of `claim`: what they pass over wakes nobody.
+        """
+        ...
+
+    async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
+        """Tasks that match, newest first; with `after`, those older than it."""
+        ...
+
+    async def census(self) -> Census:
+        """Count everything, and name the workers and paused queues."""
+        ...
+
+    async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
+        """Ended tasks wait again, due now, with attempts and crashes counted anew. Returns those that changed."""
+        ...
+
+    async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
+        """Waiting tasks are cancelled at once (and free their followers); running ones are asked to stop.
+
+        Returns those that changed.
+        """
+        ...
+
+    async def pause(self, queue: str, *, paused: bool) -> None:
+        """Stop or resume claiming from a queue. Harmless when repeated."""
+        ...

@@ -1,0 +1,209 @@
+"""The nouns: what is added, stored, claimed, searched and counted. Pure values, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+from afterwards.retries import Retry
+
+TaskId = UUID
+WorkerId = NewType("WorkerId", str)
+
+DEFAULT_QUEUE = "default"
+DEFAULT_PRIORITY = 5
+NO_DELAY = timedelta(0)
+
+
+class State(StrEnum):
+    """Where a task is: `waiting → running → done | failed | cancelled`. A delayed or retried task is waiting."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more happens to it, unless a person retries it."""
+        return self in (State.DONE, State.FAILED, State.CANCELLED)
+
+
+class Hold(StrEnum):
+    """Why a waiting task may not be claimed yet."""
+
+    AFTER = "after"  # the task before it in its request has not run yet
+    UNKNOWN = "unknown"  # no worker that looked knows its function
+    LIMIT = "limit"
+    RATE = "rate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """An error as it is kept: `kind` is its class, `message` its text, `traceback` where it happened."""
+
+    kind: str
+    message: str
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A function's name with its arguments and options, not yet stored.
+
+    `arguments` is JSON text. `delay` counts from the moment of storing, by the store's clock; `due` is an instant that
+    the user gave, and wins. `after` is the id of the call before it in its request's line. `crashes` is how many dead
+    processes the task is allowed; `retry` is set only when the policy was given at the call.
+    """
+
+    id: TaskId
+    name: str
+    arguments: str
+    queue: str = DEFAULT_QUEUE
+    priority: int = DEFAULT_PRIORITY
+    delay: timedelta = NO_DELAY
+    due: datetime | None = None
+    after: TaskId | None = None
+    crashes: int = 3
+    retry: Retry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A worker's ownership of one run: what every later write about that run is fenced by."""
+
+    id: TaskId
+    run: int
+    worker: WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A stored call, as it stood when it was read. Instants are aware and in UTC.
+
+    `attempt` counts tries from 1 (0: never tried), `run` counts claims and never goes back, `crashes` counts the
+    processes that died under it. `progress` and `result` are JSON text, None until there is one.
+    """
+
+    id: TaskId
+    name: str
+    arguments: str
+    state: State
+    queue: str
+    priority: int
+    due: datetime
+    added: datetime
+    held: Hold | None = None
+    after: TaskId | None = None
+    attempt: int = 0
+    run: int = 0
+    crashes: int = 0
+    suspect: bool = False
+    worker: WorkerId | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    error: Failure | None = None
+    result: str | None = None
+    progress: str | None = None
+    key: str | None = None
+    stop_asked: bool = False
+    retry: Retry | None = None
+
+    @property
+    def claim(self) -> Claim:
+        """The fence of its current run; only a running task has one."""
+        if self.worker is None:
+            raise ValueError(f"task {self.id} is not running, so nobody has claimed it")
+        return Claim(id=self.id, run=self.run, worker=self.worker)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What became of one call: `id` is the task's id, `claimed` the task itself when the adder claimed it at once."""
+
+    id: TaskId
+    claimed: Task | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What one settling did: the claims that still held, and the followers it freed and claimed for the settler."""
+
+    held: list[Claim]
+    claimed: list[Task]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerCard:
+    """How a worker signs on. `host` tells hosts apart (token and boot id); `queues` is None when it serves all.
+
+    `functions` are the names it knows by decorator; other names are found by import when they come.
+    """
+
+    id: WorkerId
+    host: str
+    pid: int
+    label: str
+    lease: timedelta
+    queues: tuple[str, ...] | None = None
+    functions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOn:
+    """A worker as the store knows it. `expires` is when it is believed dead unless it renews; by the store's clock."""
+
+    id: WorkerId
+    host: str
+    pid: int
+    label: str
+    signed_on: datetime
+    expires: datetime
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """The store's answer to a worker that renewed: `lost` when it was believed dead meanwhile; the store's `now`."""
+
+    lost: bool
+    now: datetime
+
+
+class Woken(StrEnum):
+    """Why a wait ended."""
+
+    READY = "ready"  # something may be claimable now
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What to look for; None does not narrow."""
+
+    ids: tuple[TaskId, ...] | None = None
+    state: State | None = None
+    queue: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Census:
+    """How many tasks there are, and who works. `waiting_due` counts the waiting tasks that nothing holds back."""
+
+    now: datetime
+    by_state: Mapping[State, int] = field(default_factory=dict[State, int])
+    waiting_by_queue: Mapping[str, int] = field(default_factory=dict[str, int])
+    held: Mapping[Hold, int] = field(default_factory=dict[Hold, int])
+    unknown_names: tuple[str, ...] = ()
+    waiting_due: int = 0
+    workers: tuple[SignedOn, ...] = ()
+    paused: tuple[str, ...] = ()

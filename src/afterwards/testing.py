@@ -1,0 +1,131 @@
+"""For the tests of a user's app: run tasks inline, or record what was added. Neither touches a store.
+
+Arguments are packed and unpacked on the way as they would be in production, so that what could not be stored fails in
+the test too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, ParamSpec, Protocol
+
+from afterwards.adding import AS_DECORATED
+from afterwards.batch import LocalCall
+from afterwards.handoff import call_locally
+from afterwards.house import House
+from afterwards.runner import Runner
+from afterwards.tasks import Call, State, Task, TaskId, WorkerId
+
+P = ParamSpec("P")
+
+_INLINE = WorkerId("inline")
+
+
+class HasHouse(Protocol):
+    """An Afterwards."""
+
+    @property
+    def house(self) -> House: ...
+
+
+@contextmanager
+def inline(afterwards: HasHouse) -> Generator[None]:
+    """Inside the block, tasks run before the client's call returns, as FastAPI's own do, and each only once.
+
+    All tasks of a request run, delayed ones too; then the first error is raised to the caller, or all of them as an
+    ExceptionGroup.
+
+    Example:
+        `with inline(afterwards): client.post("/register", json=person)`
+    """
+    with afterwards.house.taking(InlineTaker(afterwards.house)):
+        yield
+
+
+@contextmanager
+def recorded(afterwards: HasHouse) -> Generator[Recorded]:
+    """Inside the block nothing runs; look at what was added.
+
+    Example:
+        `with recorded(afterwards) as tasks: ...; assert tasks.added(send_welcome, user.id)`
+    """
+    tasks = Recorded(afterwards.house)
+    with afterwards.house.taking(tasks):
+        yield tasks
+
+
+class InlineTaker:
+    """Runs what it takes in the request itself, once the response has been sent."""
+
+    def __init__(self, house: House) -> None:
+        self._runner = Runner(house.registry, house.events, threads=house.settings.options.threads)
+        self._taken: dict[TaskId, Call] = {}
+
+    async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
+        """Keep the calls until the response is out."""
+        self._taken.update((call.id, call) for call in calls)
+
+    async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
+        """Run them all, one after another; then raise what they raised."""
+        works: list[Callable[[], Awaitable[object]]] = [
+            partial(self._runner.call, _as_task(self._taken.pop(task_id))) for task_id in ids
+        ]
+        errors: list[Exception] = []
+        works.extend(partial(call_locally, call) for call in local)
+        for work in works:
+            try:
+                await work()
+            except Exception as error:  # the others run all the same, as they would in production
+                errors.append(error)
+        if len(errors) == 1:
+            raise errors[0]
+        if errors:
+            raise ExceptionGroup("several background tasks failed", errors)
+
+
+class Recorded:
+    """What was added: `calls` as they would have been stored, in order; `local` what could not be named."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self.calls: list[Call] = []
+        self.local: list[LocalCall] = []
+
+    def added(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Whether exactly this call was added, with these arguments, however they were passed."""
+        return self.count(func, *args, **kwargs) > 0
+
+    def count(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> int:
+        """How many times exactly this call was added."""
+        wanted = self._house.registry.call(func, args, kwargs, AS_DECORATED)
+        return sum(call.name == wanted.name and call.arguments == wanted.arguments for call in self.calls)
+
+    async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
+        """Record the calls."""
+        self.calls.extend(calls)
+
+    async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
+        """Nothing runs."""
+        self.local.extend(local)
+
+
+def _as_task(call: Call) -> Task:
+    now = datetime.now(UTC)
+    return Task(
+        id=call.id,
+        name=call.name,
+        arguments=call.arguments,
+        state=State.RUNNING,
+        queue=call.queue,
+        priority=call.priority,
+        due=now,
+        added=now,
+        attempt=1,
+        run=1,
+        worker=_INLINE,
+        started=now,
+        retry=call.retry,
+    )
