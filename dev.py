@@ -179,7 +179,8 @@ def find_uv() -> str:
     own = str(BOOT / "bin")
     found = shutil.which("uv") or shutil.which("uv", path=own)
     if not found:
-        run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", BOOT, "uv")
+        quiet = ("--quiet", "--disable-pip-version-check", "--root-user-action", "ignore")
+        run(sys.executable, "-m", "pip", "install", *quiet, "--target", BOOT, "uv")
         found = shutil.which("uv", path=own)
     if not found:
         sys.exit(f"uv is not in {own}, though pip installed it there: remove {BOOT} and try again")
@@ -187,9 +188,11 @@ def find_uv() -> str:
 
 
 def run(*command: str | Path) -> None:
-    finished = subprocess.run([str(word) for word in command], cwd=ROOT, check=False)
-    if finished.returncode != 0:
-        sys.exit(f"dev.py could not make its environment; this failed: {' '.join(str(word) for word in command)}")
+    words = [str(word) for word in command]
+    # Without it uv trusts its own list of certificates only, and fails behind a proxy that the system trusts.
+    variables = {"UV_SYSTEM_CERTS": "true", **os.environ}
+    if subprocess.call(words, cwd=ROOT, env=variables) != 0:
+        sys.exit(f"dev.py could not make its environment; this failed: {' '.join(words)}")
 
 
 @contextlib.contextmanager
