@@ -1,0 +1,57 @@
+"""Opens a store by its URL. A driver is imported only when its store is asked for."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from afterwards.errors import UnsupportedURL
+from afterwards.store import Store
+
+ADD_TIMEOUT = timedelta(seconds=5)
+
+_KNOWN = "sqlite:///relative.db, sqlite:////absolute.db, or sqlite:// for a private temporary file"
+_PLANNED = {"postgresql", "postgres", "redis", "rediss", "valkey", "valkeys"}
+
+
+def store_for(url: str, *, add_timeout: timedelta = ADD_TIMEOUT) -> Store:
+    """The store that `url` names; nothing is opened yet.
+
+    `add_timeout` is how long a write waits for a store that is away or locked. Raises UnsupportedURL, in words and
+    without the URL's password, for a URL that names no store of this version.
+
+    Example:
+        `store_for("sqlite:///afterwards.db")`
+    """
+    scheme, separator, rest = url.partition("://")
+    if scheme == "sqlite" and separator:
+        return _sqlite(rest, add_timeout)
+    if not separator:
+        raise UnsupportedURL(f"a store's URL begins with its kind, such as {_KNOWN}; this one has no '://'")
+    if scheme.partition("+")[0] in _PLANNED:
+        raise UnsupportedURL(f"this version has no store for {scheme}:// yet; there is {_KNOWN}")
+    raise UnsupportedURL(f"no store is known for {scheme}://; there is {_KNOWN}")
+
+
+def _sqlite(rest: str, add_timeout: timedelta) -> Store:
+    try:
+        from afterwards.stores.sqlite.store import SQLiteStore
+    except ModuleNotFoundError as error:
+        if error.name not in ("sqlite3", "_sqlite3"):
+            raise
+        raise UnsupportedURL(
+            "this Python was built without sqlite3: install your system's package for it (python3-sqlite3, or build "
+            "Python where the headers of SQLite are installed), or use another Python"
+        ) from error
+    return SQLiteStore(_path(rest), add_timeout=add_timeout)
+
+
+def _path(rest: str) -> str:
+    """What follows `sqlite://`: nothing, or a slash and a path."""
+    path, _, options = rest.partition("?")
+    if options:
+        raise UnsupportedURL("a sqlite:// URL takes no options after '?'")
+    if path and not path.startswith("/"):
+        raise UnsupportedURL(
+            f"a sqlite:// URL has three slashes before a relative path, four before an absolute one: {_KNOWN}"
+        )
+    return path[1:]

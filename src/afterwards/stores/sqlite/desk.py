@@ -1,0 +1,112 @@
+"""A thread that owns a connection: it takes the jobs that have gathered and works them off. It never shares it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+
+from afterwards.stores.sqlite.jobs import Job
+
+_PARKING_TAKES_AT_MOST = 10.0
+
+
+class _Park:
+    """Asks the thread to let go of its connection and to stand still, since the process is about to fork."""
+
+    def __init__(self) -> None:
+        self.standing = threading.Event()
+        self.onward = threading.Event()
+
+
+class Desk:
+    """Runs `work` in a thread of its own with the jobs that came meanwhile; started by the first of them.
+
+    `rest` says how long to wait for jobs before `work` is called without any: None, as long as it takes. `let_go`
+    closes the connection, at the end and before a fork; `work` opens it again when it needs one.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        work: Callable[[list[Job]], None],
+        let_go: Callable[[], None],
+        rest: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self._name = name
+        self._work = work
+        self._let_go = let_go
+        self._rest = rest
+        self._inbox: SimpleQueue[Job | _Park | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._parked: _Park | None = None
+        self._ending = False
+
+    def hand_in(self, job: Job) -> None:
+        """Leave a job; from any thread."""
+        self._inbox.put(job)
+        if self._thread is None:
+            self._start()
+
+    def gathered(self) -> list[Job]:
+        """What has come in by now; for `work`, which may take these along."""
+        jobs: list[Job] = []
+        try:
+            while True:
+                self._sort(self._inbox.get_nowait(), jobs)
+        except Empty:
+            return jobs
+
+    def close(self) -> None:
+        """Work off what was handed in, let go and end the thread."""
+        with self._starting:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._inbox.put(None)
+            thread.join()
+
+    def park(self) -> None:
+        """Return when the connection is closed and the thread stands still; not for ever, if it cannot."""
+        if self._thread is not None:
+            self._parked = _Park()
+            self._inbox.put(self._parked)
+            self._parked.standing.wait(_PARKING_TAKES_AT_MOST)
+
+    def unpark(self) -> None:
+        """Go on."""
+        parked, self._parked = self._parked, None
+        if parked is not None:
+            parked.onward.set()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._ending = False
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ending:
+            self._work(self._next())
+        self._let_go()
+
+    def _next(self) -> list[Job]:
+        jobs: list[Job] = []
+        try:
+            self._sort(self._inbox.get(timeout=self._rest()), jobs)
+        except Empty:
+            return jobs
+        return jobs + self.gathered()
+
+    def _sort(self, message: Job | _Park | None, jobs: list[Job]) -> None:
+        match message:
+            case None:
+                self._ending = True
+            case _Park():
+                self._let_go()
+                message.standing.set()
+                message.onward.wait()
+            case job:
+                jobs.append(job)

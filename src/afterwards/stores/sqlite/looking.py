@@ -1,0 +1,100 @@
+"""Reads: what can be found, counted, and when something is due. Changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import cast
+
+from afterwards.stores.sqlite import rows
+from afterwards.stores.sqlite.transaction import Transaction, as_list
+from afterwards.tasks import Census, Hold, Search, SignedOn, State, Task, TaskId, WorkerId
+
+_STATE_STATEMENTS = {State.FAILED: "find_failed", State.RUNNING: "find_running"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A part of what a search finds."""
+
+    search: Search
+    limit: int
+    after: TaskId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """Whether there is something for this worker."""
+
+    worker: WorkerId
+    suspects: bool
+    unknown: tuple[str, ...]
+
+
+def find(transaction: Transaction, page: Page) -> list[Task]:
+    """The tasks of the page, newest first."""
+    search = page.search
+    values = {
+        "queue": search.queue,
+        "name": search.name,
+        "after": None if page.after is None else str(page.after),
+        "limit": max(page.limit, 0),
+    }
+    if search.ids is not None:
+        ids = as_list([str(id) for id in search.ids])
+        return rows.tasks(transaction.rows("find_by_id", ids=ids, state=search.state, **values))
+    if search.state in _STATE_STATEMENTS:
+        return rows.tasks(transaction.rows(_STATE_STATEMENTS[search.state], **values))
+    return rows.tasks(transaction.rows("find_tasks", state=search.state, **values))
+
+
+def until_due(transaction: Transaction, glance: Glance) -> float | None:
+    """Seconds until the first task is due that this worker could claim; 0 when one is; None when there is none."""
+    unknown = as_list(glance.unknown)
+    due = transaction.number("next_due", worker=glance.worker, suspects=glance.suspects, unknown=unknown)
+    return None if due is None else max(due - transaction.now, 0) / 1_000_000
+
+
+def workers(transaction: Transaction, _: None) -> list[SignedOn]:
+    """Who is signed on."""
+    return [rows.worker(row) for row in transaction.rows("list_workers")]
+
+
+def unknown_names(transaction: Transaction, _: None) -> list[str]:
+    """What no worker knew."""
+    return transaction.strings("unknown_names")
+
+
+def census(transaction: Transaction, _: None) -> Census:
+    """Counts of everything."""
+    by_state = Counter({State(state): tasks for state, tasks in _pairs(transaction, "count_ended")})
+    by_state[State.RUNNING] = transaction.number("count_running") or 0
+    by_queue: Counter[str] = Counter()
+    held: Counter[Hold] = Counter()
+    paused = tuple(transaction.strings("list_paused"))
+    waiting_due = 0
+    for queue, hold, tasks, due in _waiting(transaction):
+        by_state[State.WAITING] += tasks
+        by_queue[queue] += tasks
+        if hold is not None:
+            held[Hold(hold)] += tasks
+        elif queue not in paused:
+            waiting_due += due
+    return Census(
+        now=rows.instant(transaction.now),
+        by_state={state: by_state[state] for state in State},
+        waiting_by_queue=dict(by_queue),
+        held=dict(held),
+        unknown_names=tuple(unknown_names(transaction, None)),
+        waiting_due=waiting_due,
+        workers=tuple(workers(transaction, None)),
+        paused=paused,
+    )
+
+
+def _pairs(transaction: Transaction, statement: str) -> list[tuple[str, int]]:
+    return cast("list[tuple[str, int]]", transaction.rows(statement))
+
+
+def _waiting(transaction: Transaction) -> list[tuple[str, str | None, int, int]]:
+    return cast("list[tuple[str, str | None, int, int]]", transaction.rows("count_waiting"))

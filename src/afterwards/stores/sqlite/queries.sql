@@ -1,0 +1,399 @@
+-- Every statement of the store, by name. Most that bring many rows bring them as one row of JSON: sqlite3 drops the GIL
+-- for every row it steps to, and a busy event loop takes up to 5 ms to hand it back. For the same reason a statement
+-- takes its whole list at once, as one JSON parameter. `:now` is the store's clock in microseconds.
+--
+-- A `fragment` is a text that several statements share; `{its name}` stands for it.
+
+-- fragment: claimable
+-- Word for word the condition of the index, or SQLite would not use that.
+state = 'waiting' AND held IS NULL AND suspect = 0
+
+-- fragment: suspicious
+-- The same for the index of suspects.
+state = 'waiting' AND held IS NULL AND suspect = 1
+
+-- fragment: open_to_claimer
+-- The rule of who may claim what, in one place: `queue` is not paused, and served by `claimer`, who has signed on.
+queue NOT IN (SELECT paused.queue FROM afterwards_paused AS paused)
+AND EXISTS (
+    SELECT 1 FROM afterwards_workers AS w
+    WHERE w.id = claimer AND w.leaving = 0
+    AND (w.queues IS NULL OR queue IN (SELECT served.value FROM json_each(w.queues) AS served))
+)
+
+-- fragment: lines
+-- A line is the claimable tasks of one queue and priority: one range of the index. Each step jumps to the first entry
+-- of the next line, so that ten lines with a million tasks cost ten look-ups. `due` is that of its first task, so a
+-- line of tasks due tomorrow is passed over at its head.
+line (queue, priority, due) AS (
+    SELECT * FROM (
+        SELECT queue, priority, due FROM afterwards_tasks WHERE {claimable} ORDER BY queue, priority, due LIMIT 1
+    )
+    UNION ALL
+    SELECT head.queue, head.priority, head.due FROM line
+    CROSS JOIN afterwards_tasks AS head ON head.sequence = (
+        SELECT sequence FROM afterwards_tasks
+        WHERE {claimable} AND (queue, priority) > (line.queue, line.priority)
+        ORDER BY queue, priority, due LIMIT 1
+    )
+)
+
+-- fragment: task
+-- One task as the JSON list that rows.py reads, in its order.
+json_array(
+    id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, suspect, worker,
+    started, ended, error, result, progress, key, stop_asked, retry
+)
+
+-- name: last_sequence
+-- What is added next comes after it: so the rows of one write are told from those that were there.
+SELECT coalesce(max(sequence), 0) FROM afterwards_tasks
+
+-- name: add_calls
+-- All calls of one write in one statement. The inner SELECT takes the JSON apart, once: MATERIALIZED, or SQLite would
+-- parse it again for each mention. What is claimed in the same write goes in as running and never touches the claim
+-- index. `after` holds a call if that task is of this very write, or stored with its turn still to come. The SELECT
+-- reads the table as it was before this statement, since SQLite sets the rows aside when source and target are one.
+WITH incoming AS MATERIALIZED (
+    SELECT
+        value ->> 0 AS id, value ->> 1 AS name, value ->> 2 AS arguments, value ->> 3 AS queue,
+        value ->> 4 AS priority, value ->> 5 AS due, value ->> 6 AS after, value ->> 7 AS is_after_incoming,
+        value ->> 8 AS crashes_allowed, value ->> 9 AS retry, value ->> 10 AS claimer
+    FROM json_each(:calls)
+),
+placed AS MATERIALIZED (
+    SELECT *, CASE
+        WHEN after IS NULL THEN 0
+        WHEN is_after_incoming AND NOT EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = after) THEN 1
+        ELSE EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = after AND former.freed = 0)
+    END AS is_held
+    FROM incoming
+),
+judged AS MATERIALIZED (
+    SELECT *, claimer IS NOT NULL AND NOT is_held AND due <= :now AND {open_to_claimer} AS is_claimed FROM placed
+)
+INSERT INTO afterwards_tasks (
+    id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
+    worker, started
+)
+SELECT
+    id, name, arguments, queue, priority, iif(is_claimed, 'running', 'waiting'), iif(is_held, 'after', NULL), after,
+    due, :now, is_claimed, is_claimed, crashes_allowed, retry, iif(is_claimed, claimer, NULL), iif(is_claimed, :now, NULL)
+FROM judged
+WHERE true
+ON CONFLICT (id) DO NOTHING
+
+-- name: claimed_since
+-- What the adder claimed in this write. By the sequence, so that a call stored before is not handed out once more.
+SELECT json_group_array({task}) FROM afterwards_tasks WHERE sequence > :sequence AND state = 'running'
+
+-- name: find_claimable
+-- The best `limit` of the due tasks this worker may have, best rank first. Within a line the order by rank is the
+-- order by due, so the best of all are among the first `limit` of each; the lines are then merged. An index range for
+-- each line that has something due, and no row is read that is not a candidate: tasks due tomorrow, held ones and the
+-- backlogs of other queues cost nothing. A suspect takes part in the merge like the head of a line of its own.
+WITH RECURSIVE {lines},
+mine AS MATERIALIZED (
+    SELECT queue, priority FROM (SELECT line.*, :worker AS claimer FROM line)
+    WHERE due <= :now AND {open_to_claimer}
+),
+suspect AS (
+    SELECT sequence, due - priority * 60000000 AS rank
+    FROM (SELECT *, :worker AS claimer FROM afterwards_tasks WHERE {suspicious} AND :suspects AND due <= :now)
+    WHERE name NOT IN (SELECT value FROM json_each(:unknown)) AND {open_to_claimer}
+    ORDER BY rank, sequence LIMIT 1
+),
+candidate AS (
+    SELECT task.sequence, task.due - task.priority * 60000000 AS rank
+    FROM mine CROSS JOIN afterwards_tasks AS task ON task.sequence IN (
+        SELECT sequence FROM afterwards_tasks
+        WHERE {claimable} AND queue = mine.queue AND priority = mine.priority AND due <= :now
+        AND name NOT IN (SELECT value FROM json_each(:unknown))
+        ORDER BY due, sequence LIMIT :limit
+    )
+    UNION ALL
+    SELECT sequence, rank FROM suspect
+)
+SELECT json_group_array(sequence) FROM (SELECT sequence FROM candidate ORDER BY rank, sequence LIMIT :limit)
+
+-- name: claim_tasks
+-- The claim itself. By sequence alone: the same transaction has just found them claimable, and holds the write lock.
+UPDATE afterwards_tasks
+SET state = 'running', held = NULL, worker = :worker, run = run + 1, attempt = attempt + 1, started = :now,
+    stop_asked = 0, progress = NULL, result = NULL
+WHERE sequence IN (SELECT value FROM json_each(:sequences))
+
+-- name: read_tasks
+-- In the order of the list, which is that of their ranks.
+SELECT json_group_array({task}) FROM (
+    SELECT afterwards_tasks.* FROM json_each(:sequences) AS wanted
+    CROSS JOIN afterwards_tasks ON sequence = wanted.value ORDER BY wanted.key
+)
+
+-- name: next_due
+-- When the first task is due that this worker could claim; NULL when there is none. The heads of its lines, past the
+-- names it does not know, and the suspects, if it would take one.
+WITH RECURSIVE {lines}
+SELECT min(due) FROM (
+    SELECT (
+        SELECT due FROM afterwards_tasks
+        WHERE {claimable} AND queue = mine.queue AND priority = mine.priority
+        AND name NOT IN (SELECT value FROM json_each(:unknown))
+        ORDER BY due LIMIT 1
+    ) AS due
+    FROM (SELECT line.*, :worker AS claimer FROM line) AS mine WHERE {open_to_claimer}
+    UNION ALL
+    SELECT due FROM (SELECT *, :worker AS claimer FROM afterwards_tasks WHERE {suspicious} AND :suspects)
+    WHERE {open_to_claimer} AND name NOT IN (SELECT value FROM json_each(:unknown))
+)
+
+-- name: held_claims
+-- Which outcomes still hold their claim: every write about a run is fenced by (id, run, worker).
+SELECT json_group_array(outcome.key) FROM json_each(:outcomes) AS outcome
+CROSS JOIN afterwards_tasks AS task ON task.id = outcome.value ->> 0
+WHERE task.state = 'running' AND task.run = outcome.value ->> 1 AND task.worker = outcome.value ->> 2
+
+-- name: settle_outcomes
+-- All outcomes in one statement. A run that somebody asked to stop does not wait for another try: it is cancelled.
+-- `due` stays as it was when the run was given back, so that the task keeps its place.
+WITH outcome AS MATERIALIZED (
+    SELECT
+        value ->> 0 AS id, value ->> 1 AS run, value ->> 2 AS worker, value ->> 3 AS state, value ->> 4 AS held,
+        value ->> 5 AS delay, value ->> 6 AS took, value ->> 7 AS gives_attempt_back, value ->> 8 AS frees,
+        value ->> 9 AS error, value ->> 10 AS keeps_error, value ->> 11 AS result
+    FROM json_each(:outcomes)
+),
+settled AS MATERIALIZED (
+    SELECT task.sequence, outcome.*, outcome.state = 'waiting' AND task.stop_asked AS is_cancelled
+    FROM outcome CROSS JOIN afterwards_tasks AS task ON task.id = outcome.id
+    WHERE task.state = 'running' AND task.run = outcome.run AND task.worker = outcome.worker
+)
+UPDATE afterwards_tasks AS task
+SET state = iif(is_cancelled, 'cancelled', settled.state),
+    held = iif(is_cancelled, NULL, settled.held),
+    worker = NULL,
+    due = iif(settled.delay IS NULL, task.due, :now + settled.delay),
+    attempt = task.attempt - settled.gives_attempt_back,
+    started = :now - settled.took,
+    ended = iif(is_cancelled OR settled.state <> 'waiting', :now, NULL),
+    freed = task.freed OR settled.frees OR is_cancelled,
+    error = iif(settled.keeps_error, task.error, settled.error),
+    result = settled.result,
+    stop_asked = task.stop_asked AND (is_cancelled OR settled.state <> 'waiting')
+FROM settled
+WHERE task.sequence = settled.sequence
+
+-- name: find_followers
+-- The tasks held after one of these whose turn is over, and whether `:worker` may claim them at once.
+SELECT json_group_array(json_array(sequence, {open_to_claimer} AND due <= :now)) FROM (
+    SELECT follower.*, :worker AS claimer FROM json_each(:ids) AS ended
+    CROSS JOIN afterwards_tasks AS former ON former.id = ended.value AND former.freed = 1
+    CROSS JOIN afterwards_tasks AS follower ON follower.after = former.id AND follower.held = 'after'
+)
+
+-- name: free_tasks
+-- Nothing holds them back any more.
+UPDATE afterwards_tasks SET held = NULL WHERE sequence IN (SELECT value FROM json_each(:sequences))
+
+-- name: free_unknown
+-- A worker has come that knows these names.
+UPDATE afterwards_tasks SET held = NULL WHERE held = 'unknown' AND name IN (SELECT value FROM json_each(:names))
+
+-- name: sign_on
+-- Signing on again under the same id renews the card.
+INSERT INTO afterwards_workers (id, host, pid, label, queues, functions, signed_on, expires)
+VALUES (:id, :host, :pid, :label, :queues, :functions, :now, :now + :lease)
+ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid, label = excluded.label,
+    queues = excluded.queues, functions = excluded.functions, signed_on = excluded.signed_on,
+    expires = excluded.expires, leaving = 0
+
+-- name: renew
+-- No row changed: the worker was believed dead, and is lost.
+UPDATE afterwards_workers SET expires = :now + :lease WHERE id = :worker
+
+-- name: mark_leaving
+-- It claims nothing from now on; what it still runs stays with it.
+UPDATE afterwards_workers SET leaving = 1 WHERE id = :worker
+
+-- name: forget_worker
+-- After its tasks, in the same transaction.
+DELETE FROM afterwards_workers WHERE id = :worker
+
+-- name: cancellations
+-- Read twice a second while something runs: the tasks of one worker, by the index of the running.
+SELECT json_group_array(json_array(id, run)) FROM afterwards_tasks
+WHERE state = 'running' AND worker = :worker AND stop_asked = 1
+
+-- name: give_back
+-- All that a worker still holds, as if it had never been claimed; what was asked to stop is cancelled.
+UPDATE afterwards_tasks
+SET state = iif(stop_asked, 'cancelled', 'waiting'), worker = NULL, attempt = attempt - 1, started = NULL,
+    ended = iif(stop_asked, :now, NULL), freed = freed OR stop_asked
+WHERE state = 'running' AND worker = :worker
+
+-- name: asked_to_stop
+-- Those among a worker's tasks, whose followers are free once it has gone.
+SELECT json_group_array(id) FROM afterwards_tasks WHERE state = 'running' AND worker = :worker AND stop_asked = 1
+
+-- name: dead_workers
+-- Believed dead: known to be, or not renewed in time.
+SELECT json_group_array(json_array(id, leaving)) FROM afterwards_workers
+WHERE id IN (SELECT value FROM json_each(:known_dead)) OR (:expired AND expires < :now)
+
+-- name: dropped_tasks
+-- What the dead left running, with what decides about it: see rescuing.py.
+SELECT json_group_array(json_array(sequence, id, worker, crashes, crashes_allowed, stop_asked)) FROM (
+    SELECT * FROM afterwards_tasks
+    WHERE state = 'running' AND worker IN (SELECT value FROM json_each(:workers)) LIMIT :limit
+)
+
+-- name: return_dropped
+-- Fenced by the transaction: the same one has just read them as running under a dead worker.
+UPDATE afterwards_tasks AS task
+SET state = dropped.value ->> 1, due = coalesce(:now + (dropped.value ->> 2), due), crashes = dropped.value ->> 3,
+    suspect = dropped.value ->> 4, error = coalesce(dropped.value ->> 5, error), attempt = attempt - 1,
+    started = iif(dropped.value ->> 1 = 'waiting', NULL, started),
+    ended = iif(dropped.value ->> 1 = 'waiting', NULL, :now),
+    freed = freed OR dropped.value ->> 1 <> 'waiting', worker = NULL
+FROM json_each(:dropped) AS dropped
+WHERE task.sequence = dropped.value ->> 0
+
+-- name: forget_dead
+-- Only when the last of their tasks has been returned: until then the next call goes on with them.
+DELETE FROM afterwards_workers
+WHERE id IN (SELECT value FROM json_each(:workers))
+AND NOT EXISTS (
+    SELECT 1 FROM afterwards_tasks AS task WHERE task.state = 'running' AND task.worker = afterwards_workers.id
+)
+
+-- name: prune
+-- A chunk at a time, so that nobody waits long for the write lock. Only ended tasks have `ended`.
+DELETE FROM afterwards_tasks WHERE sequence IN (
+    SELECT sequence FROM afterwards_tasks WHERE ended IS NOT NULL AND ended < :now - :older_than
+    ORDER BY ended LIMIT :limit
+)
+
+-- name: retry
+-- The turn in its request's line stays over: a person's retry stands outside the line.
+UPDATE afterwards_tasks
+SET state = 'waiting', due = :now, attempt = 0, crashes = 0, suspect = 0, stop_asked = 0, started = NULL,
+    ended = NULL, error = NULL, result = NULL, progress = NULL
+WHERE id = :id AND state IN ('done', 'failed', 'cancelled')
+
+-- name: close_over
+-- The line closes over a cancelled task whose turn had not come: who waited for it now waits for the one before.
+UPDATE afterwards_tasks SET after = (SELECT former.after FROM afterwards_tasks AS former WHERE former.id = :id)
+WHERE held = 'after' AND after = :id
+AND EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = :id AND former.held = 'after')
+
+-- name: cancel_waiting
+-- At once, since nobody runs it.
+UPDATE afterwards_tasks SET state = 'cancelled', held = NULL, ended = :now, freed = 1
+WHERE id = :id AND state = 'waiting'
+
+-- name: ask_to_stop
+-- Its worker hears of it within half a second.
+UPDATE afterwards_tasks SET stop_asked = 1 WHERE id = :id AND state = 'running' AND stop_asked = 0
+
+-- name: pause
+-- Its tasks stay where they are; claims pass the whole queue over.
+INSERT INTO afterwards_paused (queue) VALUES (:queue) ON CONFLICT (queue) DO NOTHING
+
+-- name: resume
+-- And they are claimed again.
+DELETE FROM afterwards_paused WHERE queue = :queue
+
+-- fragment: older
+-- Paging: the sequence of the task last seen; nothing, if that has been pruned.
+(:after IS NULL OR sequence < (SELECT last.sequence FROM afterwards_tasks AS last WHERE last.id = :after))
+
+-- name: find_by_id
+-- By the index of ids; the other conditions filter these few.
+SELECT json_group_array({task}) FROM (
+    SELECT * FROM afterwards_tasks
+    WHERE id IN (SELECT value FROM json_each(:ids)) AND (:state IS NULL OR state = :state)
+    AND (:queue IS NULL OR queue = :queue) AND (:name IS NULL OR name = :name) AND {older}
+    ORDER BY sequence DESC LIMIT :limit
+)
+
+-- name: find_failed
+-- By the index of the failed, which are few among many.
+SELECT json_group_array({task}) FROM (
+    SELECT * FROM afterwards_tasks
+    WHERE state = 'failed' AND (:queue IS NULL OR queue = :queue) AND (:name IS NULL OR name = :name) AND {older}
+    ORDER BY sequence DESC LIMIT :limit
+)
+
+-- name: find_running
+-- By the index of the running, which are as many as the workers hold.
+SELECT json_group_array({task}) FROM (
+    SELECT * FROM afterwards_tasks
+    WHERE state = 'running' AND (:queue IS NULL OR queue = :queue) AND (:name IS NULL OR name = :name) AND {older}
+    ORDER BY sequence DESC LIMIT :limit
+)
+
+-- name: find_tasks
+-- Backwards through the table until `limit` are found. On a reader of its own, since it may have to look at many.
+SELECT json_group_array({task}) FROM (
+    SELECT * FROM afterwards_tasks
+    WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
+    AND (:name IS NULL OR name = :name) AND {older}
+    ORDER BY sequence DESC LIMIT :limit
+)
+
+-- fragment: waiting_tasks
+-- All that wait, from the four indexes that hold them, without reading a row.
+waiting AS (
+    SELECT queue, due, NULL AS held FROM afterwards_tasks WHERE {claimable}
+    UNION ALL SELECT queue, due, NULL FROM afterwards_tasks WHERE {suspicious}
+    UNION ALL SELECT queue, NULL, 'after' FROM afterwards_tasks WHERE held = 'after'
+    UNION ALL SELECT queue, NULL, 'unknown' FROM afterwards_tasks WHERE held = 'unknown'
+)
+
+-- name: count_waiting
+-- By queue and hold; and of those that nothing holds back, how many are due.
+WITH {waiting_tasks}
+SELECT json_group_array(json_array(queue, held, tasks, due)) FROM (
+    SELECT queue, held, count(*) AS tasks, sum(due <= :now) AS due FROM waiting GROUP BY queue, held
+)
+
+-- name: count_ended
+-- By state, from the index of the ended alone.
+SELECT json_group_array(json_array(state, tasks)) FROM (
+    SELECT state, count(*) AS tasks FROM afterwards_tasks WHERE ended IS NOT NULL GROUP BY state
+)
+
+-- name: count_running
+-- From the index of the running.
+SELECT count(*) FROM afterwards_tasks WHERE state = 'running'
+
+-- name: unknown_names
+-- The names that no worker knew.
+SELECT json_group_array(name) FROM (SELECT DISTINCT name FROM afterwards_tasks WHERE held = 'unknown' ORDER BY name)
+
+-- name: list_workers
+-- In the order in which they came.
+SELECT json_group_array(json_array(id, host, pid, label, signed_on, expires, leaving)) FROM (
+    SELECT * FROM afterwards_workers ORDER BY signed_on, id
+)
+
+-- name: list_paused
+-- By name.
+SELECT json_group_array(queue) FROM (SELECT queue FROM afterwards_paused ORDER BY queue)
+
+-- name: store_id
+-- What tells this store from every other.
+SELECT id FROM afterwards_store
+
+-- name: store_shared
+-- Whether the file held other tables before ours: then its journal mode is not ours to choose.
+SELECT shared FROM afterwards_store
+
+-- name: foreign_tables
+-- Tables in this file that are not ours: then somebody else writes to it too.
+SELECT count(*) FROM sqlite_master
+WHERE type = 'table' AND name NOT LIKE 'afterwards\_%' ESCAPE '\' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
+
+-- name: our_tables
+-- Whether this file has been ours before.
+SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'afterwards_schema'

@@ -1,0 +1,95 @@
+"""Reads on a connection of its own that cannot write, so that closing it never touches the log."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+
+from afterwards.stores.sqlite.bell import Bell
+from afterwards.stores.sqlite.clock import Clock
+from afterwards.stores.sqlite.database import File, abandon, connect, file_at
+from afterwards.stores.sqlite.desk import Desk
+from afterwards.stores.sqlite.jobs import Job, deliver
+from afterwards.stores.sqlite.place import Place
+from afterwards.stores.sqlite.transaction import Transaction
+from afterwards.stores.sqlite.trouble import Trouble, told, trouble
+
+_LOOK_EVERY = 0.05
+_PAUSE = 0.005
+
+
+class Reader:
+    """Answers reads one after another. With a `bell` it also looks, while somebody listens, whether others wrote."""
+
+    def __init__(self, name: str, place: Place, clock: Clock, *, bell: Bell | None = None) -> None:
+        self.desk = Desk(f"afterwards-{name}", work=self._work, let_go=self._close, rest=self._rest)
+        self._place = place
+        self._clock = clock
+        self._bell = bell
+        self._connection: sqlite3.Connection | None = None
+        self._file: File | None = None
+        self._version = 0
+
+    def forget(self) -> None:
+        """In a forked child: what is open is the parent's."""
+        abandon(self._connection)
+        self._connection = None
+
+    def _rest(self) -> float | None:
+        return _LOOK_EVERY if self._bell is not None and self._bell.heard else None
+
+    def _work(self, jobs: list[Job]) -> None:
+        for job in jobs:
+            if not job.abandoned:
+                self._answer(job)
+        if self._bell is not None and self._bell.heard:
+            self._look(self._bell)
+
+    def _answer(self, job: Job) -> None:
+        while not self._answered(job):
+            time.sleep(_PAUSE)
+        deliver([job])
+
+    def _answered(self, job: Job) -> bool:
+        """Read; False when the file is locked and there is time to try once more."""
+        try:
+            [job.answer] = self._read(job)
+        except Exception as error:  # of any kind: the thread must live, and the caller get an answer
+            self._close()
+            if trouble(error) is Trouble.LOCKED and time.monotonic() < job.deadline:
+                return False
+            job.error = told(error, job.verb.doing, self._place.path)
+        return True
+
+    def _read(self, job: Job) -> Sequence[object]:
+        """In a transaction, so that all statements of one verb see the same moment."""
+        connection = self._opened()
+        connection.execute("BEGIN")
+        answers = job.verb.write(Transaction(connection, self._clock.now()), [job.request])
+        connection.execute("COMMIT")
+        return answers
+
+    def _look(self, bell: Bell) -> None:
+        """Cheap: SQLite keeps a number that grows with every commit of another connection."""
+        try:
+            [version] = self._opened().execute("PRAGMA data_version").fetchone()
+        except (sqlite3.Error, OSError):
+            self._close()
+            return
+        if version != self._version:
+            self._version = version
+            bell.ring()
+
+    def _opened(self) -> sqlite3.Connection:
+        path = self._place.path
+        if self._connection is not None and self._file != file_at(path):
+            self._close()  # somebody removed or replaced the file
+        if self._connection is None:
+            self._connection, self._file, self._version = connect(path, "ro"), file_at(path), 0
+        return self._connection
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

@@ -1,0 +1,183 @@
+"""Calls and outcomes as the rows that are written, tasks from the rows that are read: the one place that knows both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import cast
+from uuid import UUID
+
+from afterwards.errors import CannotStore
+from afterwards.outcomes import Ending, Outcome
+from afterwards.retries import Retry, retry_as_json, retry_from_json
+from afterwards.tasks import Call, Failure, Hold, SignedOn, State, Task, WorkerId
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+LAST_INSTANT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+# The columns of the `task` fragment in queries.sql, in its order.
+TaskRow = tuple[
+    str, str, str, str, int, str, str | None, str | None, int, int, int, int, int, int, str | None,
+    int | None, int | None, str | None, str | None, str | None, str | None, int, str | None,
+]  # fmt: skip
+WorkerRow = tuple[str, str, int, str, int, int, int]
+
+
+def microseconds(duration: timedelta) -> int:
+    """A duration as it is stored."""
+    return duration // _MICROSECOND
+
+
+def microseconds_at(instant: datetime) -> int:
+    """An instant as it is stored; one without a zone is taken as UTC."""
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // _MICROSECOND
+
+
+def instant(stored: int) -> datetime:
+    """A stored instant, in UTC."""
+    return _EPOCH + timedelta(microseconds=stored)
+
+
+def later(now: int, delay: timedelta) -> int:
+    """The stored instant `delay` from now, never beyond what a datetime can hold."""
+    return min(now + microseconds(delay), LAST_INSTANT)
+
+
+def call_row(call: Call, now: int, *, is_after_incoming: bool, claimer: WorkerId | None) -> list[object]:
+    """A call as `add_calls` takes it."""
+    return [
+        str(call.id),
+        call.name,
+        call.arguments,
+        call.queue,
+        call.priority,
+        later(now, call.delay) if call.due is None else microseconds_at(call.due),
+        None if call.after is None or call.after == call.id else str(call.after),
+        is_after_incoming,
+        call.crashes,
+        None if call.retry is None else json.dumps(retry_as_json(call.retry)),
+        claimer,
+    ]
+
+
+def check_call(call: Call) -> None:
+    """Raise CannotStore, naming the part, for a call that SQLite would refuse or not bring back as it was."""
+    parts = {"name": call.name, "arguments": call.arguments, "queue": call.queue}
+    for part, text in parts.items():
+        if not is_storable(text):
+            raise CannotStore(
+                f"the {part} of a call to {call.name!a} holds a NUL character or half of a surrogate pair, which no "
+                "store can keep: leave it out"
+            )
+    if not 0 <= call.priority <= 9:
+        raise CannotStore(f"the priority of a call to {call.name} is 0 to 9, not {call.priority}")
+    if not 0 <= call.crashes < 2**31:
+        raise CannotStore(f"a call to {call.name} cannot be allowed {call.crashes} crashes")
+
+
+def is_storable(text: str) -> bool:
+    """It comes back as it was: no NUL, at which SQLite's JSON ends, and nothing that is not UTF-8."""
+    return "\x00" not in text and (text.isascii() or not _has_surrogate(text))
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def cleaned(text: str) -> str:
+    """The text with a question mark for what cannot be stored."""
+    return text.replace("\x00", "?").encode("utf-8", "replace").decode("utf-8")
+
+
+def outcome_row(outcome: Outcome) -> list[object]:
+    """An outcome as `settle_outcomes` takes it."""
+    ending, waits = outcome.ending, outcome.state is State.WAITING
+    untried = ending in (Ending.RETURNED, Ending.UNKNOWN)
+    return [
+        str(outcome.claim.id),
+        outcome.claim.run,
+        outcome.claim.worker,
+        outcome.state,
+        outcome.held,
+        microseconds(outcome.delay) if waits and not untried else None,
+        None if untried else microseconds(outcome.took),
+        outcome.gives_attempt_back,
+        outcome.frees_followers,
+        None if outcome.error is None else failure_text(outcome.error),
+        outcome.error is None and ending is not Ending.DONE,
+        outcome.result,
+    ]
+
+
+def failure_text(failure: Failure) -> str:
+    """A failure as it is stored."""
+    return json.dumps(
+        {"kind": failure.kind, "message": failure.message, "traceback": failure.traceback}, ensure_ascii=False
+    )
+
+
+def tasks(rows: Sequence[Sequence[object]]) -> list[Task]:
+    """The tasks of the rows that the `task` fragment made."""
+    return [_task(cast("TaskRow", row)) for row in rows]
+
+
+def _task(row: TaskRow) -> Task:
+    (
+        id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, suspect, worker,
+        started, ended, error, result, progress, key, stop_asked, retry,
+    ) = row  # fmt: skip
+    return Task(
+        id=UUID(id),
+        name=name,
+        arguments=arguments,
+        queue=queue,
+        priority=priority,
+        state=State(state),
+        held=None if held is None else Hold(held),
+        after=None if after is None else UUID(after),
+        due=instant(due),
+        added=instant(added),
+        attempt=attempt,
+        run=run,
+        crashes=crashes,
+        suspect=bool(suspect),
+        worker=None if worker is None else WorkerId(worker),
+        started=None if started is None else instant(started),
+        ended=None if ended is None else instant(ended),
+        error=None if error is None else _failure(error),
+        result=result,
+        progress=progress,
+        key=key,
+        stop_asked=bool(stop_asked),
+        retry=None if retry is None else _retry(retry),
+    )
+
+
+def _failure(stored: str) -> Failure:
+    fields = cast("dict[str, str]", json.loads(stored))
+    return Failure(kind=fields["kind"], message=fields["message"], traceback=fields["traceback"])
+
+
+def _retry(stored: str) -> Retry:
+    return retry_from_json(cast("dict[str, object]", json.loads(stored)))
+
+
+def worker(row: Sequence[object]) -> SignedOn:
+    """The worker of a row of `list_workers`."""
+    id, host, pid, label, signed_on, expires, leaving = cast("WorkerRow", row)
+    return SignedOn(
+        id=WorkerId(id),
+        host=host,
+        pid=pid,
+        label=label,
+        signed_on=instant(signed_on),
+        expires=instant(expires),
+        leaving=bool(leaving),
+    )

@@ -1,0 +1,85 @@
+"""Writes how runs ended: all outcomes of one batch in one statement, each fenced by its claim."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from afterwards.outcomes import Ending, Outcome
+from afterwards.stores.sqlite import rows
+from afterwards.stores.sqlite.adding import Addition, add
+from afterwards.stores.sqlite.followers import free_followers
+from afterwards.stores.sqlite.transaction import Transaction, as_list
+from afterwards.stores.sqlite.trouble import Trouble, trouble
+from afterwards.tasks import Claim, Failure, Settled, State, WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What one settler brings; `claimed_by` wants what it frees."""
+
+    outcomes: tuple[Outcome, ...]
+    claimed_by: WorkerId | None = None
+
+
+def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> list[Settled]:
+    """Settle all of them; an answer for each."""
+    held = _write(transaction, [outcome for settlement in settlements for outcome in settlement.outcomes])
+    return [_finish(transaction, settlement, held) for settlement in settlements]
+
+
+def settle_apart(transaction: Transaction, settlement: Settlement) -> Settled:
+    """One outcome after another, because SQLite refused something in them; a bad one without what it carries."""
+    parts = [_settle_one(transaction, outcome, settlement.claimed_by) for outcome in settlement.outcomes]
+    return Settled(
+        held=[claim for part in parts for claim in part.held], claimed=[task for part in parts for task in part.claimed]
+    )
+
+
+def _write(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[Claim]:
+    """Write those whose claim holds; which these were. Of two for one claim the first counts."""
+    first = list({outcome.claim: outcome for outcome in reversed(outcomes)}.values())
+    encoded = as_list([rows.outcome_row(outcome) for outcome in first])
+    holding = [first[index] for index in transaction.numbers("held_claims", outcomes=encoded)]
+    if holding:
+        transaction.execute("settle_outcomes", outcomes=encoded)
+    transaction.rings |= any(outcome.state is State.WAITING for outcome in holding)
+    return {outcome.claim for outcome in holding}
+
+
+def _finish(transaction: Transaction, settlement: Settlement, held: set[Claim]) -> Settled:
+    """Store the calls that the outcomes brought and free who waited for them."""
+    holding = []
+    for outcome in settlement.outcomes:
+        if outcome.claim in held:
+            held.discard(outcome.claim)
+            holding.append(outcome)
+    calls = tuple(call for outcome in holding for call in outcome.calls)
+    if calls:
+        add(transaction, [Addition(calls=calls)])
+    ids = [str(outcome.claim.id) for outcome in holding]
+    claimed = free_followers(transaction, ids, claimed_by=settlement.claimed_by)
+    return Settled(held=[outcome.claim for outcome in holding], claimed=claimed)
+
+
+def _settle_one(transaction: Transaction, outcome: Outcome, claimed_by: WorkerId | None) -> Settled:
+    transaction.begin_part()
+    try:
+        [settled] = settle(transaction, [Settlement(outcomes=(outcome,), claimed_by=claimed_by)])
+    except (sqlite3.Error, ValueError, OverflowError) as error:
+        if trouble(error) is not Trouble.REFUSED:
+            raise
+        transaction.undo_part()
+        [settled] = settle(transaction, [Settlement(outcomes=(_bare(outcome, error),), claimed_by=claimed_by)])
+    else:
+        transaction.keep_part()
+    return settled
+
+
+def _bare(outcome: Outcome, error: Exception) -> Outcome:
+    """The outcome without its texts, and the reason instead. Calls that cannot be stored make it a failure."""
+    what = "calls it added" if outcome.calls else "result" if outcome.error is None else "error"
+    reason = Failure(kind="afterwards.errors.CannotStore", message=f"the {what} could not be stored: {error}")
+    ending = Ending.FAILED if outcome.calls else outcome.ending
+    return replace(outcome, ending=ending, error=reason, result=None, calls=())

@@ -1,0 +1,247 @@
+"""The store in a SQLite file: hands every verb to the thread that does it. The contract is in afterwards/store.py."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import TypeVar, cast
+
+from afterwards.errors import StoreUnavailable
+from afterwards.outcomes import Outcome, returned
+from afterwards.stores.sqlite import forks, rows
+from afterwards.stores.sqlite.adding import Addition, add
+from afterwards.stores.sqlite.claiming import Wish, claim
+from afterwards.stores.sqlite.clock import Clock
+from afterwards.stores.sqlite.jobs import Job, Verb, each, plain
+from afterwards.stores.sqlite.looking import Glance, Page, census, find, unknown_names, until_due, workers
+from afterwards.stores.sqlite.place import Place
+from afterwards.stores.sqlite.reader import Reader
+from afterwards.stores.sqlite.rescuing import Search as Rescue
+from afterwards.stores.sqlite.rescuing import rescue
+from afterwards.stores.sqlite.settling import Settlement, settle, settle_apart
+from afterwards.stores.sqlite.steering import Pausing, Pruning, cancel, pause, prune, retry
+from afterwards.stores.sqlite.threads import Threads
+from afterwards.stores.sqlite.transaction import Transaction
+from afterwards.stores.sqlite.workers import (
+    Leave,
+    Prolonging,
+    cancellations,
+    free_unknown,
+    renew,
+    sign_off,
+    sign_on,
+)
+from afterwards.tasks import (
+    Added,
+    Call,
+    Census,
+    Claim,
+    Renewal,
+    Search,
+    Settled,
+    SignedOn,
+    Task,
+    TaskId,
+    Woken,
+    WorkerCard,
+    WorkerId,
+)
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+def nothing(_: Transaction, request: None) -> None:
+    """Write nothing: whatever is written, the file is opened first."""
+
+
+OPEN = Verb(doing="opening the store", write=each(nothing))
+ADD = Verb(doing="adding tasks", write=add, durable=True)
+SIGN_ON = Verb(doing="signing on", write=each(sign_on))
+CLAIM = Verb(doing="claiming tasks", write=each(claim))
+SETTLE = Verb(doing="settling tasks", write=settle, alone=settle_apart)
+RENEW = Verb(doing="renewing a lease", write=each(renew))
+RESCUE = Verb(doing="rescuing tasks", write=each(rescue))
+FREE_UNKNOWN = Verb(doing="freeing tasks", write=each(free_unknown))
+PRUNE = Verb(doing="pruning tasks", write=each(prune))
+SIGN_OFF = Verb(doing="signing off", write=each(sign_off))
+RETRY = Verb(doing="retrying tasks", write=each(retry), durable=True)
+CANCEL = Verb(doing="cancelling tasks", write=each(cancel), durable=True)
+PAUSE = Verb(doing="pausing a queue", write=each(pause), durable=True)
+CANCELLATIONS = Verb(doing="looking for cancellations", write=each(cancellations))
+WORKERS = Verb(doing="listing workers", write=each(workers))
+UNKNOWN_NAMES = Verb(doing="listing unknown names", write=each(unknown_names))
+UNTIL_DUE = Verb(doing="waiting for tasks", write=each(until_due))
+FIND = Verb(doing="finding tasks", write=each(find))
+CENSUS = Verb(doing="counting tasks", write=each(census))
+
+
+class SQLiteStore:
+    """Keeps tasks in one file, which the processes of one machine may share.
+
+    `path` is relative to the working directory, absolute, or empty for a private temporary file that goes with
+    `close`. `add_timeout` is how long a write waits for a file that somebody else has locked.
+    """
+
+    def __init__(self, path: str, *, add_timeout: timedelta) -> None:
+        self._place = Place(path)
+        self._patience = add_timeout.total_seconds()
+        self._clock = Clock()
+        self._threads = Threads(self._place, self._clock)
+        forks.watch(self)
+
+    @property
+    def description(self) -> str:
+        return self._place.description
+
+    @property
+    def identity(self) -> str:
+        """Known once the store has been opened. Raises StoreUnavailable before."""
+        identity = self._threads.database.identity
+        if identity is None:
+            raise StoreUnavailable(f"{self.description} has not been opened yet: await open() first")
+        return identity
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the store's clock is ahead of the machine's: zero, but in tests, where days pass at once."""
+        return self._clock.offset
+
+    @clock_offset.setter
+    def clock_offset(self, offset: timedelta) -> None:
+        self._clock.offset = offset
+        self._threads.bell.ring()
+
+    def warnings(self) -> list[str]:
+        return list(self._threads.database.warnings)
+
+    async def open(self) -> None:
+        await self._write(OPEN, None)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._threads.close)
+        self._threads = Threads(self._place, self._clock)
+        self._place.leave()
+
+    async def add(self, calls: Sequence[Call], *, claimed_by: WorkerId | None = None) -> list[Added]:
+        """Raises CannotStore, with nothing stored, for a call that would not come back as it was."""
+        for call in calls:
+            rows.check_call(call)
+        job = Job(
+            plain(ADD),
+            Addition(calls=tuple(calls), claimed_by=claimed_by),
+            patience=self._patience,
+            give_back=self._give_back_added if claimed_by else None,
+        )
+        self._threads.writer.desk.hand_in(job)
+        return cast("list[Added]", await job.answered())
+
+    async def sign_on(self, worker: WorkerCard) -> None:
+        await self._write(SIGN_ON, worker)
+
+    async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
+        wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown))
+        job = Job(plain(CLAIM), wish, patience=self._patience, give_back=self._give_back_tasks)
+        self._threads.writer.desk.hand_in(job)
+        return cast("list[Task]", await job.answered())
+
+    async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
+        return await self._write(SETTLE, Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by))
+
+    async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
+        return await self._write(RENEW, Prolonging(worker=worker, lease=lease))
+
+    async def cancellations(self, worker: WorkerId) -> list[Claim]:
+        return await self._watch(CANCELLATIONS, worker)
+
+    async def rescue(self, *, known_dead: Collection[WorkerId], expired: bool, limit: int) -> list[Task]:
+        return await self._write(RESCUE, Rescue(known_dead=tuple(known_dead), expired=expired, limit=limit))
+
+    async def workers(self) -> list[SignedOn]:
+        return await self._watch(WORKERS, None)
+
+    async def unknown_names(self) -> list[str]:
+        return await self._watch(UNKNOWN_NAMES, None)
+
+    async def free_unknown(self, names: Collection[str]) -> int:
+        return await self._write(FREE_UNKNOWN, tuple(names))
+
+    async def prune(self, *, older_than: timedelta, limit: int) -> int:
+        return await self._write(PRUNE, Pruning(older_than=older_than, limit=limit))
+
+    async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
+        await self._write(SIGN_OFF, Leave(worker=worker, leaving=leaving))
+
+    async def wait(self, worker: WorkerId, *, timeout: float, suspects: bool, unknown: Collection[str] = ()) -> Woken:
+        ends = time.monotonic() + timeout
+        glance = Glance(worker=worker, suspects=suspects, unknown=tuple(unknown))
+        with self._threads.bell.listening() as waiter:
+            while True:
+                waiter.hush()
+                until_due = await self._watch(UNTIL_DUE, glance)
+                if until_due == 0:
+                    return Woken.READY
+                left = ends - time.monotonic()
+                if left <= 0:
+                    return Woken.TIMEOUT
+                await waiter.rung(left if until_due is None else min(left, until_due))
+
+    async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
+        return await self._look(FIND, Page(search=search, limit=limit, after=after))
+
+    async def census(self) -> Census:
+        return await self._look(CENSUS, None)
+
+    async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
+        return await self._write(RETRY, tuple(ids))
+
+    async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
+        return await self._write(CANCEL, tuple(ids))
+
+    async def pause(self, queue: str, *, paused: bool) -> None:
+        await self._write(PAUSE, Pausing(queue=queue, paused=paused))
+
+    def before_fork(self) -> None:
+        """Close all connections and stand still."""
+        self._threads.park()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._threads.unpark()
+
+    def after_fork_in_child(self) -> None:
+        """Start afresh; the identity is that of the file and stays."""
+        inherited, self._threads = self._threads, Threads(self._place, self._clock)
+        inherited.forget()
+        self._threads.database.identity = inherited.database.identity
+
+    async def _write(self, verb: Verb[Request, Answer], request: Request) -> Answer:
+        job = Job(plain(verb), request, patience=self._patience)
+        self._threads.writer.desk.hand_in(job)
+        return cast("Answer", await job.answered())
+
+    async def _watch(self, verb: Verb[Request, Answer], request: Request) -> Answer:
+        return await self._read(self._threads.watch, verb, request)
+
+    async def _look(self, verb: Verb[Request, Answer], request: Request) -> Answer:
+        return await self._read(self._threads.look, verb, request)
+
+    async def _read(self, reader: Reader, verb: Verb[Request, Answer], request: Request) -> Answer:
+        if self._threads.database.identity is None:
+            await self.open()  # a reader cannot bring the file into being
+        job = Job(plain(verb), request, patience=self._patience)
+        reader.desk.hand_in(job)
+        return cast("Answer", await job.answered())
+
+    def _give_back_added(self, answer: object) -> None:
+        self._give_back_tasks([added.claimed for added in cast("list[Added]", answer) if added.claimed])
+
+    def _give_back_tasks(self, answer: object) -> None:
+        """Claimed for a caller who was cancelled meanwhile: nobody would ever run them."""
+        outcomes = tuple(returned(task.claim) for task in cast("list[Task]", answer))
+        if outcomes:
+            self._threads.writer.desk.hand_in(
+                Job(plain(SETTLE), Settlement(outcomes=outcomes), patience=self._patience)
+            )

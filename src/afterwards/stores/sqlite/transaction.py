@@ -1,0 +1,63 @@
+"""One transaction, or one read: runs named statements at one moment of the store's clock."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import cast
+
+from afterwards.stores.sqlite.statements import STATEMENTS
+
+Value = str | int | None
+
+
+class Transaction:
+    """What the verbs write through. `now` is the store's clock; `rings` says that somebody may have work to claim."""
+
+    def __init__(self, connection: sqlite3.Connection, now: int) -> None:
+        self._connection = connection
+        self.now = now
+        self.rings = False
+
+    def execute(self, statement: str, **values: Value) -> int:
+        """Run a statement; how many rows it changed."""
+        return self._run(statement, values).rowcount
+
+    def number(self, statement: str, **values: Value) -> int | None:
+        """The one number that a statement brings."""
+        return cast("int | None", self._run(statement, values).fetchone()[0])
+
+    def rows(self, statement: str, **values: Value) -> list[list[object]]:
+        """The one JSON list that a statement brings."""
+        text = cast("str", self._run(statement, values).fetchone()[0])
+        return cast("list[list[object]]", json.loads(text))
+
+    def strings(self, statement: str, **values: Value) -> list[str]:
+        """The same, where it is a list of texts."""
+        return cast("list[str]", self.rows(statement, **values))
+
+    def numbers(self, statement: str, **values: Value) -> list[int]:
+        """The same, where it is a list of numbers."""
+        return cast("list[int]", self.rows(statement, **values))
+
+    def begin_part(self) -> None:
+        """What follows can be undone without the rest."""
+        self._connection.execute("SAVEPOINT part")
+
+    def keep_part(self) -> None:
+        """It stays."""
+        self._connection.execute("RELEASE part")
+
+    def undo_part(self) -> None:
+        """It never was."""
+        self._connection.execute("ROLLBACK TO part")
+        self._connection.execute("RELEASE part")
+
+    def _run(self, statement: str, values: dict[str, Value]) -> sqlite3.Cursor:
+        return self._connection.execute(STATEMENTS[statement], {"now": self.now, **values})
+
+
+def as_list(values: Collection[object] | Sequence[object]) -> str:
+    """A list parameter: its JSON text."""
+    return json.dumps(values if isinstance(values, list) else list(values), ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,73 @@
+"""The rows of the workers: signed on, renewed, signed off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+from uuid import UUID
+
+from afterwards.stores.sqlite import rows
+from afterwards.stores.sqlite.rescuing import give_back
+from afterwards.stores.sqlite.transaction import Transaction, as_list
+from afterwards.tasks import Claim, Renewal, WorkerCard, WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prolonging:
+    """Whose lease is to end how long from now."""
+
+    worker: WorkerId
+    lease: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """Who goes; `leaving`: not yet quite."""
+
+    worker: WorkerId
+    leaving: bool
+
+
+def sign_on(transaction: Transaction, card: WorkerCard) -> None:
+    """Make it known, and free what waited for a worker that knows these names."""
+    transaction.execute(
+        "sign_on",
+        id=card.id,
+        host=card.host,
+        pid=card.pid,
+        label=card.label,
+        queues=None if card.queues is None else as_list(card.queues),
+        functions=as_list(card.functions),
+        lease=rows.microseconds(card.lease),
+    )
+    free_unknown(transaction, card.functions)
+    transaction.rings = True
+
+
+def renew(transaction: Transaction, prolonging: Prolonging) -> Renewal:
+    """Prolong the lease of a worker that is still known."""
+    changed = transaction.execute("renew", worker=prolonging.worker, lease=rows.microseconds(prolonging.lease))
+    return Renewal(lost=not changed, now=rows.instant(transaction.now))
+
+
+def sign_off(transaction: Transaction, leave: Leave) -> None:
+    """Give back what it holds and forget it; or only mark it."""
+    if leave.leaving:
+        transaction.execute("mark_leaving", worker=leave.worker)
+        return
+    give_back(transaction, leave.worker)
+    transaction.execute("forget_worker", worker=leave.worker)
+
+
+def free_unknown(transaction: Transaction, names: tuple[str, ...]) -> int:
+    """Free what is held because no worker knew its name."""
+    freed = transaction.execute("free_unknown", names=as_list(names)) if names else 0
+    transaction.rings |= freed > 0
+    return freed
+
+
+def cancellations(transaction: Transaction, worker: WorkerId) -> list[Claim]:
+    """The runs of this worker that somebody asked to stop."""
+    asked = cast("list[tuple[str, int]]", transaction.rows("cancellations", worker=worker))
+    return [Claim(id=UUID(id), run=run, worker=worker) for id, run in asked]
