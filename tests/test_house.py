@@ -7,6 +7,7 @@ import inspect
 import io
 import re
 import tokenize
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ import pytest
 
 import afterwards
 
-SOURCE = Path(__file__).parents[1] / "src" / "afterwards"
+PROJECT = Path(__file__).parents[1]
+SOURCE = PROJECT / "src" / "afterwards"
 LONGEST_FILE = 300
 LONGEST_FUNCTION = 40
 WORDS_NOT_USED = {"backend", "broker", "helper", "job", "manager", "util"}
@@ -123,6 +125,24 @@ def test_what_is_public_can_be_imported_and_is_documented(name: str):
         own = vars(value).get("__doc__") if inspect.isclass(value) else value.__doc__
         assert own, f"{name} has no docstring"
         assert not own.startswith(f"{name}("), f"{name} has only the docstring that dataclasses write"
+
+
+def test_every_dependency_is_pinned_and_by_nothing_but_its_version():
+    lines = (PROJECT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)?", line)] == []
+    assert requirements() - {line.split("==")[0] for line in lines} == set()
+
+
+def requirements() -> set[str]:
+    """The names of all that pyproject.toml asks for, but the package itself."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+    lists = [
+        project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"].values(),
+        *project["dependency-groups"].values(),
+    ]
+    asked_for = [requirement for names in lists for requirement in names if isinstance(requirement, str)]
+    return {re.split(r"[^\w.-]", requirement)[0].lower() for requirement in asked_for} - {"afterwards"}
 
 
 def lines_of(node: ast.stmt | ast.expr) -> int:
