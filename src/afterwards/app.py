@@ -21,9 +21,9 @@ from afterwards.house import House, Settings
 from afterwards.logs import write_logs
 from afterwards.registry import CallOptions, Options
 from afterwards.retries import Duration, Retry, as_duration
+from afterwards.shift import WorkerOptions
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, Census, Search, State, Task, TaskId
 from afterwards.testing import InlineTaker
-from afterwards.worker import WorkerOptions
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -15,10 +15,11 @@ from afterwards.handoff import HandOff
 from afterwards.life import ProofOfLife
 from afterwards.registry import CallOptions, Registry
 from afterwards.retries import Retry
+from afterwards.shift import WorkerOptions
 from afterwards.store import Store
 from afterwards.stores import store_for
 from afterwards.tasks import Search, State, Task, TaskId
-from afterwards.worker import Worker, WorkerOptions
+from afterwards.worker import Worker
 
 _SHORTEST_LOOK, _LONGEST_LOOK = 0.01, 0.25
 

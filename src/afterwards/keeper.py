@@ -71,10 +71,8 @@ class Keeper:
         """One loop: renew when it is time, hear who is to stop, sleep a round."""
         while not self._stopping.is_set():
             try:
-                if self._left_and_over():
-                    return await self._finish()
-                if await self._renewed_and_lost():
-                    return self._lost()
+                if await self._is_over():
+                    break
                 await self._hear()
             except StoreUnavailable as error:
                 self._events.say(StoreAway(doing="renew", error=error))
@@ -82,8 +80,14 @@ class Keeper:
                 self._events.say(LoopFailed(loop="keeper", error=error))
             self._stopping.wait(min(ROUND, self._every))  # blocks this thread's own loop, which has nothing else to do
 
-    def _left_and_over(self) -> bool:
-        return self._still_running is not None and not self._still_running()
+    async def _is_over(self) -> bool:
+        if self._still_running is not None and not self._still_running():
+            await self._finish()
+            return True
+        if await self._renewed_and_lost():
+            self._lost()
+            return True
+        return False
 
     async def _renewed_and_lost(self) -> bool:
         if time.monotonic() - self._renewed < self._every:

@@ -8,47 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import os
 import random
-import socket
 from collections.abc import Coroutine, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from afterwards import outcomes
 from afterwards.errors import StoreUnavailable
-from afterwards.events import Events, LeaseWasLost, LoopFailed, StoreAway, WorkerStarted, WorkerStopped
+from afterwards.events import Events, LoopFailed, StoreAway
 from afterwards.janitor import Janitor
-from afterwards.keeper import Keeper
 from afterwards.life import ProofOfLife
 from afterwards.outcomes import Ending, Outcome
 from afterwards.registry import Registry
 from afterwards.runner import Runner
 from afterwards.settler import Settler
+from afterwards.shift import LAST_WORDS, Shift, WorkerOptions
 from afterwards.slots import Slots
 from afterwards.store import Store
-from afterwards.tasks import Claim, Task, TaskId, WorkerCard, WorkerId
+from afterwards.tasks import Claim, Task, TaskId, WorkerId
 
 POLL = 1.0  # seconds, jittered: every wake-up is only a hint, this stands behind it
 _STILL_RUNNING_HERE = timedelta(seconds=1)
 _CANCEL_AGAIN = 1.0
-_LAST_WORDS = 5.0  # seconds that the last settlements and the sign-off get when the store is away
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerOptions:
-    """What a worker serves and how much at once; `queues` is None for all."""
-
-    queues: tuple[str, ...] | None
-    concurrency: int
-    threads: int
-    lease: timedelta
-    grace: timedelta
-    retention: timedelta
 
 
 class _Why(StrEnum):
@@ -65,14 +48,20 @@ class Worker:
     def __init__(
         self, store: Store, registry: Registry, events: Events, life: ProofOfLife, options: WorkerOptions
     ) -> None:
-        self._store, self._registry, self._events, self._life = store, registry, events, life
-        self._options = options
+        self._store, self._registry, self._events, self._options = store, registry, events, options
         self._slots = Slots(options.concurrency)
         self._runner = Runner(registry, events, threads=options.threads)
-        self._settler = Settler(store, events, busy=lambda: bool(self._runs), settled=self._take_followers)
+        self._settler = Settler(store, events, busy=self._is_busy, settled=self._take_followers)
         self._janitor = Janitor(store, events, life, retention=options.retention, knows=self._knows)
-        self._keeper: Keeper | None = None
-        self._id: WorkerId | None = None
+        self._shift = Shift(
+            store,
+            events,
+            life,
+            options,
+            busy=self._is_busy,
+            lost=self._drop_everything,
+            asked_to_stop=self._stop_runs,
+        )
         self._runs: dict[TaskId, asyncio.Task[Outcome]] = {}
         self._why: dict[TaskId, _Why] = {}
         self._unknown: set[str] = set()
@@ -80,8 +69,6 @@ class Worker:
         self._room_made = asyncio.Event()
         self._stopping = asyncio.Event()
         self.leaving = False  # it has stopped, but threads of it still need the store
-
-    # The life of a worker
 
     async def run(self) -> None:
         """Work until `stop`; then let what runs finish within `grace`, give the rest back, and sign off."""
@@ -95,9 +82,9 @@ class Worker:
                 await self._finish_runs()
                 await self._settle_last()
                 _cancel([settling])
-            await self._sign_off()
+            self.leaving = await self._shift.sign_off(lambda: len(self._runner.in_threads))
         finally:
-            self._let_go_of_life()
+            self._shift.end()
 
     def stop(self) -> None:
         """Begin to stop; `run` returns when it is done."""
@@ -112,9 +99,9 @@ class Worker:
 
     def promise(self, count: int) -> WorkerId | None:
         """Keep room for `count` tasks that are about to be added; the id to claim them by, None if there is no room."""
-        if self._stopping.is_set() or self._id is None or not self._slots.promise(count):
+        if self._stopping.is_set() or self._shift.worker is None or not self._slots.promise(count):
             return None
-        return self._id
+        return self._shift.worker
 
     def unpromise(self, count: int) -> None:
         """The add has answered: the room is free for what it claimed."""
@@ -124,14 +111,14 @@ class Worker:
         """None of these starts here before `let_go`: their response is still to be sent."""
         self._slots.hold_back(ids)
 
+    def let_go(self, ids: Iterable[TaskId]) -> None:
+        """Their response has been sent."""
+        self.accept(self._slots.let_go(ids))
+
     def disown(self, worker: WorkerId, ids: Iterable[TaskId]) -> None:
         """Nobody heard whether these were added and claimed by `worker`: if they were, they wait for anyone."""
         for task_id in ids:
             self._settler.put(outcomes.returned(Claim(id=task_id, run=1, worker=worker)))
-
-    def let_go(self, ids: Iterable[TaskId]) -> None:
-        """Their response has been sent."""
-        self.accept(self._slots.let_go(ids))
 
     def accept(self, tasks: Iterable[Task]) -> None:
         """Start tasks that are claimed for this worker, as soon as they may start."""
@@ -162,7 +149,7 @@ class Worker:
                 await asyncio.sleep(_jittered(POLL))
 
     async def _claim_once(self) -> None:
-        worker = self._id or await self._sign_on()
+        worker = self._shift.worker or await self._sign_on()
         self._give_back(self._slots.overdue())
         room = self._room()
         if room <= 0:
@@ -173,6 +160,11 @@ class Worker:
         self.accept(tasks)
         if len(tasks) < room:
             await self._store.wait(worker, timeout=_jittered(POLL), suspects=suspects, unknown=self._unknown)
+
+    async def _sign_on(self) -> WorkerId:
+        worker = await self._shift.sign_on(self._registry.known_names())
+        self._settler.claims_for = worker
+        return worker
 
     def _room(self) -> int:
         """Outcomes that wait for the store count too, so that a slow store slows the claiming."""
@@ -186,7 +178,16 @@ class Worker:
         except TimeoutError:
             return
 
+    def _knows(self, name: str) -> bool:
+        known = self._registry.knows(name)
+        if known:
+            self._unknown.discard(name)
+        return known
+
     # Running
+
+    def _is_busy(self) -> bool:
+        return bool(self._runs)
 
     def _begin(self, task: Task) -> None:
         if not self._slots.begin(task):  # an older run of it, whose lease was lost, is still in a thread here
@@ -222,11 +223,11 @@ class Worker:
         self._why[task_id] = why
         self._runs[task_id].cancel()
 
-    def _knows(self, name: str) -> bool:
-        known = self._registry.knows(name)
-        if known:
-            self._unknown.discard(name)
-        return known
+    def _stop_runs(self, claims: Sequence[Claim]) -> None:
+        asked = set(claims)
+        for task in self._slots.running:
+            if task.claim in asked and task.id not in self._why:
+                self._interrupt(task.id, _Why.CANCELLED)
 
     def _take_followers(self, claimed: Sequence[Task]) -> None:
         self.accept(claimed)
@@ -237,6 +238,13 @@ class Worker:
             self._settler.put(outcomes.returned(task.claim))
 
     # Stopping
+
+    def _drop_everything(self) -> None:
+        """The lease was lost: others have these tasks now."""
+        self._settler.claims_for = None
+        self._slots.all_parked()
+        for task_id in tuple(self._runs):
+            self._interrupt(task_id, _Why.LOST)
 
     async def _finish_runs(self) -> None:
         self._settler.claims_for = None
@@ -250,96 +258,10 @@ class Worker:
 
     async def _settle_last(self) -> None:
         try:
-            async with asyncio.timeout(_LAST_WORDS):
+            async with asyncio.timeout(LAST_WORDS):
                 await self._settler.flush()
         except TimeoutError:  # the store is away: rescue will return these
             return
-
-    # Signing on and off
-
-    async def _sign_on(self) -> WorkerId:
-        worker = WorkerId(str(uuid4()))
-        await self._store.open()
-        self._life.prepare(self._store.identity)
-        self._life.begin(worker)
-        await self._store.sign_on(self._card(worker))
-        self._id = self._settler.claims_for = worker
-        self._keeper = Keeper(
-            self._store,
-            self._events,
-            worker,
-            lease=self._options.lease,
-            busy=lambda: bool(self._runs),
-            lost=partial(self._call_soon, self._lease_lost, worker),
-            asked_to_stop=partial(self._call_soon, self._stop_runs),
-        )
-        self._keeper.start()
-        options = self._options
-        self._events.say(WorkerStarted(worker=worker, queues=options.queues, concurrency=options.concurrency))
-        return worker
-
-    def _card(self, worker: WorkerId) -> WorkerCard:
-        return WorkerCard(
-            id=worker,
-            host=self._life.host,
-            pid=os.getpid(),
-            label=socket.gethostname(),
-            lease=self._options.lease,
-            queues=self._options.queues,
-            functions=self._registry.known_names(),
-        )
-
-    def _lease_lost(self, worker: WorkerId) -> None:
-        """Others believe this worker dead and have its tasks: drop everything, and sign on under a new id."""
-        if worker != self._id:
-            return
-        self._events.say(LeaseWasLost(worker=worker))
-        self._slots.all_parked()
-        for task_id in tuple(self._runs):
-            self._interrupt(task_id, _Why.LOST)
-        self._let_go_of_life()
-
-    def _stop_runs(self, claims: Sequence[Claim]) -> None:
-        asked = set(claims)
-        for task in self._slots.running:
-            if task.claim in asked and task.id not in self._why:
-                self._interrupt(task.id, _Why.CANCELLED)
-
-    async def _sign_off(self) -> None:
-        if self._id is None:
-            return
-        abandoned = len(self._runner.in_threads)
-        try:
-            async with asyncio.timeout(_LAST_WORDS):
-                await self._store.sign_off(self._id, leaving=abandoned > 0)
-        except (StoreUnavailable, TimeoutError) as error:
-            self._events.say(StoreAway(doing="sign off", error=error))
-        self._events.say(WorkerStopped(worker=self._id, abandoned=abandoned))
-        if abandoned:
-            self._leave(self._id)
-
-    def _leave(self, worker: WorkerId) -> None:
-        """Threads that nothing can stop still run tasks: the keeper stays with them, or until the process ends."""
-        if self._keeper is not None:
-            self._keeper.stay(lambda: bool(self._runner.in_threads), partial(self._after_threads, worker))
-            self.leaving, self._id, self._keeper = True, None, None
-
-    async def _after_threads(self, worker: WorkerId) -> None:
-        await self._store.sign_off(worker)
-        self._life.end(worker)
-        await self._store.close()
-
-    def _let_go_of_life(self) -> None:
-        if self._keeper is not None:
-            self._keeper.stop()
-        if self._id is not None:
-            self._life.end(self._id)
-        self._id = self._settler.claims_for = self._keeper = None
-
-    def _call_soon(self, function: object, *args: object) -> None:
-        """Called in the keeper's thread: go on in the worker's loop, unless that has ended."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(function, *args)  # type: ignore[arg-type]  # partials of our own methods
 
 
 def _jittered(seconds: float) -> float:

@@ -1,0 +1,79 @@
+"""A small load generator: keep-alive connections that post and wait, on asyncio streams without parsing more than needed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+_REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection: sends, and sends again when the whole answer is there."""
+
+    def __init__(self, took: list[float], statuses: dict[bytes, int], until: float) -> None:
+        self._took, self._statuses, self._until = took, statuses, until
+        self._buffer = b""
+        self._sent_at = 0.0
+        self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, found, body = self._buffer.partition(b"\r\n\r\n")
+        if not found or len(body) < _length(head):
+            return
+        now = time.perf_counter()
+        self._took.append(now - self._sent_at)
+        status = head[9:12]
+        self._statuses[status] = self._statuses.get(status, 0) + 1
+        self._buffer = b""
+        if now < self._until:
+            self._send()
+        else:
+            self._transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.finished.done():
+            self.finished.set_result(None)
+
+    def _send(self) -> None:
+        self._sent_at = time.perf_counter()
+        self._transport.write(_REQUEST)
+
+
+def _length(head: bytes) -> int:
+    start = head.lower().index(b"content-length:") + len(b"content-length:")
+    return int(head[start:].split(b"\r\n", 1)[0])
+
+
+async def post_for(port: int, *, seconds: float, connections: int) -> tuple[list[float], dict[bytes, int]]:
+    """How long each request took, in seconds, and how often each status came."""
+    took: list[float] = []
+    statuses: dict[bytes, int] = {}
+    loop, until = asyncio.get_running_loop(), time.perf_counter() + seconds
+    protocols = [
+        (await loop.create_connection(lambda: Connection(took, statuses, until), "127.0.0.1", port))[1]
+        for _ in range(connections)
+    ]
+    await asyncio.gather(*(protocol.finished for protocol in protocols))
+    return took, statuses
+
+
+async def post_spaced(port: int, *, count: int, pause: float) -> list[float]:
+    """How long single requests took on an idle server, in seconds."""
+    took: list[float] = []
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for _ in range(count):
+        began = time.perf_counter()
+        writer.write(_REQUEST)
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(_length(head))
+        took.append(time.perf_counter() - began)
+        await asyncio.sleep(pause)
+    writer.close()
+    return took

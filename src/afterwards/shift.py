@@ -1,0 +1,137 @@
+"""One worker's time between signing on and signing off: its id, its lease, its lock.
+
+A shift that is lost is over: the worker begins a new one under a new id. It claims and runs nothing itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from uuid import uuid4
+
+from afterwards.errors import StoreUnavailable
+from afterwards.events import Events, LeaseWasLost, StoreAway, WorkerStarted, WorkerStopped
+from afterwards.keeper import Keeper
+from afterwards.life import ProofOfLife
+from afterwards.store import Store
+from afterwards.tasks import Claim, WorkerCard, WorkerId
+
+LAST_WORDS = 5.0  # seconds that the last settlements and the sign-off get when the store is away
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """What a worker serves and how much at once; `queues` is None for all."""
+
+    queues: tuple[str, ...] | None
+    concurrency: int
+    threads: int
+    lease: timedelta
+    grace: timedelta
+    retention: timedelta
+
+
+class Shift:
+    """Begun by `sign_on` in the worker's loop; `lost` and `asked_to_stop` are called in that loop."""
+
+    def __init__(
+        self,
+        store: Store,
+        events: Events,
+        life: ProofOfLife,
+        options: WorkerOptions,
+        *,
+        busy: Callable[[], bool],
+        lost: Callable[[], None],
+        asked_to_stop: Callable[[Sequence[Claim]], None],
+    ) -> None:
+        self._store, self._events, self._life, self._options = store, events, life, options
+        self._busy, self._lost, self._asked_to_stop = busy, lost, asked_to_stop
+        self._keeper: Keeper | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.worker: WorkerId | None = None
+
+    async def sign_on(self, functions: tuple[str, ...]) -> WorkerId:
+        """Begin under a new id. Raises StoreUnavailable, StoreUnusable."""
+        self._loop = asyncio.get_running_loop()
+        worker = WorkerId(str(uuid4()))
+        await self._store.open()
+        self._life.prepare(self._store.identity)
+        self._life.begin(worker)
+        await self._store.sign_on(self._card(worker, functions))
+        self._keep(worker)
+        options = self._options
+        self._events.say(WorkerStarted(worker=worker, queues=options.queues, concurrency=options.concurrency))
+        return worker
+
+    async def sign_off(self, abandoned: Callable[[], int]) -> bool:
+        """End the shift; what it still holds waits again. True if it stays on for `abandoned` threads of tasks.
+
+        Then the keeper renews until those have ended, or the process has, and closes the store.
+        """
+        worker, left = self.worker, abandoned()
+        if worker is None:
+            return False
+        try:
+            async with asyncio.timeout(LAST_WORDS):
+                await self._store.sign_off(worker, leaving=left > 0)
+        except (StoreUnavailable, TimeoutError) as error:
+            self._events.say(StoreAway(doing="sign off", error=error))
+        self._events.say(WorkerStopped(worker=worker, abandoned=left))
+        if left and self._keeper is not None:
+            self._keeper.stay(lambda: abandoned() > 0, partial(self._after_threads, worker))
+            self.worker = self._keeper = None
+        return left > 0
+
+    def end(self) -> None:
+        """No more signs of life under this id."""
+        if self._keeper is not None:
+            self._keeper.stop()
+        if self.worker is not None:
+            self._life.end(self.worker)
+        self.worker = self._keeper = None
+
+    def _keep(self, worker: WorkerId) -> None:
+        self.worker = worker
+        self._keeper = Keeper(
+            self._store,
+            self._events,
+            worker,
+            lease=self._options.lease,
+            busy=self._busy,
+            lost=partial(self._in_loop, self._end_lost, worker),
+            asked_to_stop=partial(self._in_loop, self._asked_to_stop),
+        )
+        self._keeper.start()
+
+    def _end_lost(self, worker: WorkerId) -> None:
+        if worker == self.worker:
+            self._events.say(LeaseWasLost(worker=worker))
+            self.end()
+            self._lost()
+
+    def _in_loop(self, function: Callable[..., None], *args: object) -> None:
+        """Called in the keeper's thread: go on in the worker's loop, unless that has ended."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *args)
+
+    async def _after_threads(self, worker: WorkerId) -> None:
+        await self._store.sign_off(worker)
+        self._life.end(worker)
+        await self._store.close()
+
+    def _card(self, worker: WorkerId, functions: tuple[str, ...]) -> WorkerCard:
+        return WorkerCard(
+            id=worker,
+            host=self._life.host,
+            pid=os.getpid(),
+            label=socket.gethostname(),
+            lease=self._options.lease,
+            queues=self._options.queues,
+            functions=functions,
+        )
