@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
@@ -45,7 +45,7 @@ class Bell:
         return bool(self._waiters)
 
     @contextmanager
-    def listening(self) -> Iterator[Waiter]:
+    def listening(self) -> Generator[Waiter]:
         """Listen inside the block."""
         waiter = Waiter()
         with self._changing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class Database:
         self._durable: bool | None = None
 
     @contextmanager
-    def transaction(self, *, durable: bool) -> Iterator[Transaction]:
+    def transaction(self, *, durable: bool) -> Generator[Transaction]:
         """What is done inside is written when the block ends, or not at all if it raises."""
         connection, lock = self._opened()
         with lock.held():

@@ -1,4 +1,4 @@
-"""A thread that owns a connection: it takes the jobs that have gathered and works them off. It never shares it."""
+"""A thread that owns a connection: it takes the errands that have gathered and works them off. It never shares it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from afterwards.stores.sqlite.jobs import Job
+from afterwards.stores.sqlite.errands import Errand
 
 _PARKING_TAKES_AT_MOST = 10.0
 
@@ -20,9 +20,9 @@ class _Park:
 
 
 class Desk:
-    """Runs `work` in a thread of its own with the jobs that came meanwhile; started by the first of them.
+    """Runs `work` in a thread of its own with the errands that came meanwhile; started by the first of them.
 
-    `rest` says how long to wait for jobs before `work` is called without any: None, as long as it takes. `let_go`
+    `rest` says how long to wait for errands before `work` is called without any: None, as long as it takes. `let_go`
     closes the connection, at the end and before a fork; `work` opens it again when it needs one.
     """
 
@@ -30,7 +30,7 @@ class Desk:
         self,
         name: str,
         *,
-        work: Callable[[list[Job]], None],
+        work: Callable[[list[Errand]], None],
         let_go: Callable[[], None],
         rest: Callable[[], float | None] = lambda: None,
     ) -> None:
@@ -38,26 +38,26 @@ class Desk:
         self._work = work
         self._let_go = let_go
         self._rest = rest
-        self._inbox: SimpleQueue[Job | _Park | None] = SimpleQueue()
+        self._inbox: SimpleQueue[Errand | _Park | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._parked: _Park | None = None
         self._ending = False
 
-    def hand_in(self, job: Job) -> None:
-        """Leave a job; from any thread."""
-        self._inbox.put(job)
+    def hand_in(self, errand: Errand) -> None:
+        """Leave an errand; from any thread."""
+        self._inbox.put(errand)
         if self._thread is None:
             self._start()
 
-    def gathered(self) -> list[Job]:
+    def gathered(self) -> list[Errand]:
         """What has come in by now; for `work`, which may take these along."""
-        jobs: list[Job] = []
+        errands: list[Errand] = []
         try:
             while True:
-                self._sort(self._inbox.get_nowait(), jobs)
+                self._sort(self._inbox.get_nowait(), errands)
         except Empty:
-            return jobs
+            return errands
 
     def close(self) -> None:
         """Work off what was handed in, let go and end the thread."""
@@ -92,15 +92,15 @@ class Desk:
             self._work(self._next())
         self._let_go()
 
-    def _next(self) -> list[Job]:
-        jobs: list[Job] = []
+    def _next(self) -> list[Errand]:
+        errands: list[Errand] = []
         try:
-            self._sort(self._inbox.get(timeout=self._rest()), jobs)
+            self._sort(self._inbox.get(timeout=self._rest()), errands)
         except Empty:
-            return jobs
-        return jobs + self.gathered()
+            return errands
+        return errands + self.gathered()
 
-    def _sort(self, message: Job | _Park | None, jobs: list[Job]) -> None:
+    def _sort(self, message: Errand | _Park | None, errands: list[Errand]) -> None:
         match message:
             case None:
                 self._ending = True
@@ -108,5 +108,5 @@ class Desk:
                 self._let_go()
                 message.standing.set()
                 message.onward.wait()
-            case job:
-                jobs.append(job)
+            case errand:
+                errands.append(errand)

@@ -10,8 +10,6 @@ from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.transaction import Transaction, as_list
 from afterwards.tasks import Census, Hold, Search, SignedOn, State, Task, TaskId, WorkerId
 
-_STATE_STATEMENTS = {State.FAILED: "find_failed", State.RUNNING: "find_running"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -43,9 +41,13 @@ def find(transaction: Transaction, page: Page) -> list[Task]:
     if search.ids is not None:
         ids = as_list([str(id) for id in search.ids])
         return rows.tasks(transaction.rows("find_by_id", ids=ids, state=search.state, **values))
-    if search.state in _STATE_STATEMENTS:
-        return rows.tasks(transaction.rows(_STATE_STATEMENTS[search.state], **values))
-    return rows.tasks(transaction.rows("find_tasks", state=search.state, **values))
+    match search.state:
+        case State.FAILED:
+            return rows.tasks(transaction.rows("find_failed", **values))
+        case State.RUNNING:
+            return rows.tasks(transaction.rows("find_running", **values))
+        case state:
+            return rows.tasks(transaction.rows("find_tasks", state=state, **values))
 
 
 def until_due(transaction: Transaction, glance: Glance) -> float | None:

@@ -33,7 +33,7 @@ class Migration:
 
 def migrations() -> list[Migration]:
     """All steps that this version knows, in their order."""
-    folder = files(__package__).joinpath("schema")
+    folder = files("afterwards.stores.sqlite").joinpath("schema")
     named = sorted(
         (file.name, file.read_text(encoding="utf-8")) for file in folder.iterdir() if file.name.endswith(".sql")
     )

@@ -10,7 +10,7 @@ from afterwards.stores.sqlite.bell import Bell
 from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.database import File, abandon, connect, file_at
 from afterwards.stores.sqlite.desk import Desk
-from afterwards.stores.sqlite.jobs import Job, deliver
+from afterwards.stores.sqlite.errands import Errand, deliver
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.transaction import Transaction
 from afterwards.stores.sqlite.trouble import Trouble, told, trouble
@@ -39,34 +39,34 @@ class Reader:
     def _rest(self) -> float | None:
         return _LOOK_EVERY if self._bell is not None and self._bell.heard else None
 
-    def _work(self, jobs: list[Job]) -> None:
-        for job in jobs:
-            if not job.abandoned:
-                self._answer(job)
+    def _work(self, errands: list[Errand]) -> None:
+        for errand in errands:
+            if not errand.abandoned:
+                self._answer(errand)
         if self._bell is not None and self._bell.heard:
             self._look(self._bell)
 
-    def _answer(self, job: Job) -> None:
-        while not self._answered(job):
+    def _answer(self, errand: Errand) -> None:
+        while not self._answered(errand):
             time.sleep(_PAUSE)
-        deliver([job])
+        deliver([errand])
 
-    def _answered(self, job: Job) -> bool:
+    def _answered(self, errand: Errand) -> bool:
         """Read; False when the file is locked and there is time to try once more."""
         try:
-            [job.answer] = self._read(job)
+            [errand.answer] = self._read(errand)
         except Exception as error:  # of any kind: the thread must live, and the caller get an answer
             self._close()
-            if trouble(error) is Trouble.LOCKED and time.monotonic() < job.deadline:
+            if trouble(error) is Trouble.LOCKED and time.monotonic() < errand.deadline:
                 return False
-            job.error = told(error, job.verb.doing, self._place.path)
+            errand.error = told(error, errand.verb.doing, self._place.path)
         return True
 
-    def _read(self, job: Job) -> Sequence[object]:
+    def _read(self, errand: Errand) -> Sequence[object]:
         """In a transaction, so that all statements of one verb see the same moment."""
         connection = self._opened()
         connection.execute("BEGIN")
-        answers = job.verb.write(Transaction(connection, self._clock.now()), [job.request])
+        answers = errand.verb.write(Transaction(connection, self._clock.now()), [errand.request])
         connection.execute("COMMIT")
         return answers
 

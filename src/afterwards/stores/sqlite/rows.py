@@ -100,13 +100,14 @@ def outcome_row(outcome: Outcome) -> list[object]:
     """An outcome as `settle_outcomes` takes it."""
     ending, waits = outcome.ending, outcome.state is State.WAITING
     untried = ending in (Ending.RETURNED, Ending.UNKNOWN)
+    keeps_place = untried and not outcome.delay
     return [
         str(outcome.claim.id),
         outcome.claim.run,
         outcome.claim.worker,
         outcome.state,
         outcome.held,
-        microseconds(outcome.delay) if waits and not untried else None,
+        microseconds(outcome.delay) if waits and not keeps_place else None,
         None if untried else microseconds(outcome.took),
         outcome.gives_attempt_back,
         outcome.frees_followers,

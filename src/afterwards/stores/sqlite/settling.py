@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -50,7 +49,7 @@ def _write(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[Claim]:
 
 def _finish(transaction: Transaction, settlement: Settlement, held: set[Claim]) -> Settled:
     """Store the calls that the outcomes brought and free who waited for them."""
-    holding = []
+    holding: list[Outcome] = []
     for outcome in settlement.outcomes:
         if outcome.claim in held:
             held.discard(outcome.claim)
@@ -64,17 +63,28 @@ def _finish(transaction: Transaction, settlement: Settlement, held: set[Claim]) 
 
 
 def _settle_one(transaction: Transaction, outcome: Outcome, claimed_by: WorkerId | None) -> Settled:
-    transaction.begin_part()
+    """As it is, or bare; if even that is refused it counts as not held, since the others must go on."""
     try:
+        return _settle_part(transaction, outcome, claimed_by)
+    except Exception as error:
+        _pass_on_unless_refused(error)
+        bare = _bare(outcome, error)
+    try:
+        return _settle_part(transaction, bare, claimed_by)
+    except Exception as error:
+        _pass_on_unless_refused(error)
+        return Settled(held=[], claimed=[])
+
+
+def _settle_part(transaction: Transaction, outcome: Outcome, claimed_by: WorkerId | None) -> Settled:
+    with transaction.part():
         [settled] = settle(transaction, [Settlement(outcomes=(outcome,), claimed_by=claimed_by)])
-    except (sqlite3.Error, ValueError, OverflowError) as error:
-        if trouble(error) is not Trouble.REFUSED:
-            raise
-        transaction.undo_part()
-        [settled] = settle(transaction, [Settlement(outcomes=(_bare(outcome, error),), claimed_by=claimed_by)])
-    else:
-        transaction.keep_part()
     return settled
+
+
+def _pass_on_unless_refused(error: Exception) -> None:
+    if trouble(error) is not Trouble.REFUSED:
+        raise error
 
 
 def _bare(outcome: Outcome, error: Exception) -> Outcome:

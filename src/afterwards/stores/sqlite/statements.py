@@ -28,4 +28,6 @@ def _whole(sql: str, fragments: Mapping[str, str]) -> str:
     return sql
 
 
-STATEMENTS: Mapping[str, str] = parse(files(__package__).joinpath("queries.sql").read_text(encoding="utf-8"))
+STATEMENTS: Mapping[str, str] = parse(
+    files("afterwards.stores.sqlite").joinpath("queries.sql").read_text(encoding="utf-8")
+)

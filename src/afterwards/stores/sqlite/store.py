@@ -14,7 +14,7 @@ from afterwards.stores.sqlite import forks, rows
 from afterwards.stores.sqlite.adding import Addition, add
 from afterwards.stores.sqlite.claiming import Wish, claim
 from afterwards.stores.sqlite.clock import Clock
-from afterwards.stores.sqlite.jobs import Job, Verb, each, plain
+from afterwards.stores.sqlite.errands import Errand, Verb, each, plain
 from afterwards.stores.sqlite.looking import Glance, Page, census, find, unknown_names, until_due, workers
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.reader import Reader
@@ -129,23 +129,23 @@ class SQLiteStore:
         """Raises CannotStore, with nothing stored, for a call that would not come back as it was."""
         for call in calls:
             rows.check_call(call)
-        job = Job(
+        errand = Errand(
             plain(ADD),
             Addition(calls=tuple(calls), claimed_by=claimed_by),
             patience=self._patience,
             give_back=self._give_back_added if claimed_by else None,
         )
-        self._threads.writer.desk.hand_in(job)
-        return cast("list[Added]", await job.answered())
+        self._threads.writer.desk.hand_in(errand)
+        return cast("list[Added]", await errand.answered())
 
     async def sign_on(self, worker: WorkerCard) -> None:
         await self._write(SIGN_ON, worker)
 
     async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
         wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown))
-        job = Job(plain(CLAIM), wish, patience=self._patience, give_back=self._give_back_tasks)
-        self._threads.writer.desk.hand_in(job)
-        return cast("list[Task]", await job.answered())
+        errand = Errand(plain(CLAIM), wish, patience=self._patience, give_back=self._give_back_tasks)
+        self._threads.writer.desk.hand_in(errand)
+        return cast("list[Task]", await errand.answered())
 
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
         return await self._write(SETTLE, Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by))
@@ -218,9 +218,9 @@ class SQLiteStore:
         self._threads.database.identity = inherited.database.identity
 
     async def _write(self, verb: Verb[Request, Answer], request: Request) -> Answer:
-        job = Job(plain(verb), request, patience=self._patience)
-        self._threads.writer.desk.hand_in(job)
-        return cast("Answer", await job.answered())
+        errand = Errand(plain(verb), request, patience=self._patience)
+        self._threads.writer.desk.hand_in(errand)
+        return cast("Answer", await errand.answered())
 
     async def _watch(self, verb: Verb[Request, Answer], request: Request) -> Answer:
         return await self._read(self._threads.watch, verb, request)
@@ -231,9 +231,9 @@ class SQLiteStore:
     async def _read(self, reader: Reader, verb: Verb[Request, Answer], request: Request) -> Answer:
         if self._threads.database.identity is None:
             await self.open()  # a reader cannot bring the file into being
-        job = Job(plain(verb), request, patience=self._patience)
-        reader.desk.hand_in(job)
-        return cast("Answer", await job.answered())
+        errand = Errand(plain(verb), request, patience=self._patience)
+        reader.desk.hand_in(errand)
+        return cast("Answer", await errand.answered())
 
     def _give_back_added(self, answer: object) -> None:
         self._give_back_tasks([added.claimed for added in cast("list[Added]", answer) if added.claimed])
@@ -243,5 +243,5 @@ class SQLiteStore:
         outcomes = tuple(returned(task.claim) for task in cast("list[Task]", answer))
         if outcomes:
             self._threads.writer.desk.hand_in(
-                Job(plain(SETTLE), Settlement(outcomes=outcomes), patience=self._patience)
+                Errand(plain(SETTLE), Settlement(outcomes=outcomes), patience=self._patience)
             )

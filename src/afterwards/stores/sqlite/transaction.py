@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Generator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 from afterwards.stores.sqlite.statements import STATEMENTS
@@ -41,18 +42,17 @@ class Transaction:
         """The same, where it is a list of numbers."""
         return cast("list[int]", self.rows(statement, **values))
 
-    def begin_part(self) -> None:
-        """What follows can be undone without the rest."""
+    @contextmanager
+    def part(self) -> Generator[None]:
+        """What is written inside is undone if the block raises, and only that."""
         self._connection.execute("SAVEPOINT part")
-
-    def keep_part(self) -> None:
-        """It stays."""
-        self._connection.execute("RELEASE part")
-
-    def undo_part(self) -> None:
-        """It never was."""
-        self._connection.execute("ROLLBACK TO part")
-        self._connection.execute("RELEASE part")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK TO part")
+            raise
+        finally:
+            self._connection.execute("RELEASE part")
 
     def _run(self, statement: str, values: dict[str, Value]) -> sqlite3.Cursor:
         return self._connection.execute(STATEMENTS[statement], {"now": self.now, **values})

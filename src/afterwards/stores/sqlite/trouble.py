@@ -38,7 +38,7 @@ _BROKEN = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 
 _ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full: make room, and it goes on by itself",
-    sqlite3.SQLITE_READONLY: "the file or its folder may not be written by this user: grant that, and it goes on by itself",
+    sqlite3.SQLITE_READONLY: "this user may not write the file or its folder: grant that, and it goes on by itself",
     sqlite3.SQLITE_CANTOPEN: "the file cannot be opened: is there such a folder, and may this user write to it?",
     sqlite3.SQLITE_IOERR: "the disk reported an error: see the system's log",
 }
@@ -84,9 +84,7 @@ def _words(error: Exception, doing: str, path: Path) -> AfterwardsError:
         case Trouble.AWAY:
             return StoreUnavailable(f"{doing} failed, {path} cannot be used now ({error}): {_advice(error)}")
         case Trouble.BROKEN:
-            told = StoreUnusable(
-                f"{path} is damaged or no SQLite file ({error}): put a sound one in its place, or move it away"
-            )
+            return StoreUnusable(f"{path} is damaged or no SQLite file ({error}): restore it, or move it away")
         case Trouble.REFUSED:
             return CannotStore(f"{doing} was refused: {error}")
         case _ as never:

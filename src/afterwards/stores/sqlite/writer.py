@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from afterwards.stores.sqlite.database import Database
 from afterwards.stores.sqlite.desk import Desk
-from afterwards.stores.sqlite.jobs import Job, Verb, deliver
+from afterwards.stores.sqlite.errands import Errand, Verb, deliver
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.transaction import Transaction
 from afterwards.stores.sqlite.trouble import Trouble, told, trouble
@@ -25,78 +25,78 @@ class Writer:
         self._place = place
         self._ring = ring
 
-    def _work(self, jobs: list[Job]) -> None:
+    def _work(self, errands: list[Errand]) -> None:
         """Write a batch. While somebody else holds the file, what comes in joins it, and what waited too long goes."""
-        while jobs:
-            jobs = self._attempt([job for job in jobs if not job.abandoned])
+        while errands:
+            errands = self._attempt([errand for errand in errands if not errand.abandoned])
 
-    def _attempt(self, jobs: list[Job]) -> list[Job]:
+    def _attempt(self, errands: list[Errand]) -> list[Errand]:
         """Write all or nothing; returns what is to be tried once more."""
         try:
-            self._write(jobs)
+            self._write(errands)
         except Exception as error:  # of any kind: the thread must live, and every caller get an answer
-            return self._after(error, jobs)
-        deliver(jobs)
+            return self._after(error, errands)
+        deliver(errands)
         return []
 
-    def _write(self, jobs: Sequence[Job]) -> None:
-        durable = any(job.verb.durable for job in jobs)
+    def _write(self, errands: Sequence[Errand]) -> None:
+        durable = any(errand.verb.durable for errand in errands)
         with self._database.transaction(durable=durable) as transaction:
-            for verb, alike in _by_verb(jobs).items():
+            for verb, alike in _by_verb(errands).items():
                 _answer(transaction, verb, alike)
         if transaction.rings:
             self._ring()
 
-    def _after(self, error: Exception, jobs: list[Job]) -> list[Job]:
+    def _after(self, error: Exception, errands: list[Errand]) -> list[Errand]:
         match trouble(error):
             case Trouble.LOCKED:
                 time.sleep(_PAUSE)
-                return self._in_time(jobs, error) + self.desk.gathered()
+                return self._in_time(errands, error) + self.desk.gathered()
             case Trouble.REFUSED:
-                return self._apart(jobs, error)
+                return self._apart(errands, error)
             case Trouble.AWAY | Trouble.BROKEN:
                 self._database.close()
-                self._refuse(jobs, error)
+                self._refuse(errands, error)
                 return []
 
-    def _in_time(self, jobs: list[Job], error: Exception) -> list[Job]:
+    def _in_time(self, errands: list[Errand], error: Exception) -> list[Errand]:
         """Those that can still wait; the others are told now, and nothing of them is ever stored."""
         now = time.monotonic()
-        self._refuse([job for job in jobs if job.deadline <= now], error)
-        return [job for job in jobs if job.deadline > now]
+        self._refuse([errand for errand in errands if errand.deadline <= now], error)
+        return [errand for errand in errands if errand.deadline > now]
 
-    def _apart(self, jobs: list[Job], error: Exception) -> list[Job]:
+    def _apart(self, errands: list[Errand], error: Exception) -> list[Errand]:
         """One of them cannot be written: halve the batch until it stands alone, so that only it fails."""
-        if len(jobs) > 1:
-            middle = len(jobs) // 2
-            self._work(jobs[:middle])
-            self._work(jobs[middle:])
+        if len(errands) > 1:
+            middle = len(errands) // 2
+            self._work(errands[:middle])
+            self._work(errands[middle:])
             return []
-        [job] = jobs
-        if job.verb.alone is not None and not job.alone:
-            job.alone = True
-            return [job]
-        self._refuse(jobs, error)
+        [errand] = errands
+        if errand.verb.alone is not None and not errand.alone:
+            errand.alone = True
+            return [errand]
+        self._refuse(errands, error)
         return []
 
-    def _refuse(self, jobs: Iterable[Job], error: Exception) -> None:
-        refused = list(jobs)
-        for job in refused:
-            job.error = told(error, job.verb.doing, self._place.path)
+    def _refuse(self, errands: Iterable[Errand], error: Exception) -> None:
+        refused = list(errands)
+        for errand in refused:
+            errand.error = told(error, errand.verb.doing, self._place.path)
         deliver(refused)
 
 
-def _by_verb(jobs: Iterable[Job]) -> dict[Verb[object, object], list[Job]]:
-    groups: dict[Verb[object, object], list[Job]] = defaultdict(list)
-    for job in jobs:
-        groups[job.verb].append(job)
+def _by_verb(errands: Iterable[Errand]) -> dict[Verb[object, object], list[Errand]]:
+    groups: dict[Verb[object, object], list[Errand]] = defaultdict(list)
+    for errand in errands:
+        groups[errand.verb].append(errand)
     return groups
 
 
-def _answer(transaction: Transaction, verb: Verb[object, object], jobs: Sequence[Job]) -> None:
-    if verb.alone is not None and jobs[0].alone:
-        answers: Sequence[object] = [verb.alone(transaction, jobs[0].request)]
+def _answer(transaction: Transaction, verb: Verb[object, object], errands: Sequence[Errand]) -> None:
+    if verb.alone is not None and errands[0].alone:
+        answers: Sequence[object] = [verb.alone(transaction, errands[0].request)]
     else:
-        answers = verb.write(transaction, [job.request for job in jobs])
-    for job, answer in zip(jobs, answers, strict=True):
-        job.answer = answer
+        answers = verb.write(transaction, [errand.request for errand in errands])
+    for errand, answer in zip(errands, answers, strict=True):
+        errand.answer = answer

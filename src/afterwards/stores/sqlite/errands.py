@@ -20,7 +20,6 @@ class Verb(Generic[Request, Answer]):
     """Something the store does: `write` takes the requests of many callers and brings an answer for each.
 
     `doing` is for messages: "adding tasks". `alone` writes a request that was refused, when that can be saved in part.
-    `give_back` gets an answer that nobody waits for any more, and undoes what it handed out.
     """
 
     doing: str
@@ -34,21 +33,11 @@ def each(write: Callable[[Transaction, Request], Answer]) -> Callable[[Transacti
     return lambda transaction, requests: [write(transaction, request) for request in requests]
 
 
-class Job:
-    """One request on its way to a thread and back."""
+class Errand:
+    """One request on its way to a thread and back.
 
-    __slots__ = (
-        "_abandoned",
-        "_future",
-        "_give_back",
-        "alone",
-        "answer",
-        "deadline",
-        "error",
-        "loop",
-        "request",
-        "verb",
-    )
+    `give_back` gets an answer that nobody waits for any more, and undoes what it handed out.
+    """
 
     def __init__(
         self,
@@ -103,22 +92,22 @@ class Job:
             self._give_back(answer)
 
 
-def deliver(jobs: Iterable[Job]) -> None:
+def deliver(errands: Iterable[Errand]) -> None:
     """Hand every answer to its loop, with one call for each loop: waking one is dear."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Job]] = defaultdict(list)
-    for job in jobs:
-        by_loop[job.loop].append(job)
+    by_loop: dict[asyncio.AbstractEventLoop, list[Errand]] = defaultdict(list)
+    for errand in errands:
+        by_loop[errand.loop].append(errand)
     for loop, answered in by_loop.items():
         try:
             loop.call_soon_threadsafe(_deliver_all, answered)
         except RuntimeError:  # the loop has been closed
-            for job in answered:
-                job.undelivered()
+            for errand in answered:
+                errand.undelivered()
 
 
-def _deliver_all(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        job.deliver()
+def _deliver_all(errands: Sequence[Errand]) -> None:
+    for errand in errands:
+        errand.deliver()
 
 
 def plain(verb: Verb[Request, Answer]) -> Verb[object, object]:
