@@ -61,7 +61,7 @@ CHECKS = (
     ("ruff", "format", "--check", "."),
     ("mypy",),
     ("pyright",),
-    ("lint-imports", "--no-logo"),
+    ("lint-imports", "--no-logo", "--no-cache"),  # its cache does not notice that an imported module has appeared
 )
 FIXES = (
     ("ruff", "check", "--fix", "."),
