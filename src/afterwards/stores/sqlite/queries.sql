@@ -64,8 +64,8 @@ WITH incoming AS MATERIALIZED (
 placed AS MATERIALIZED (
     SELECT *, CASE
         WHEN after IS NULL THEN 0
-        WHEN is_after_incoming AND NOT EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = after) THEN 1
-        ELSE EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = after AND former.freed = 0)
+        WHEN is_after_incoming AND NOT EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = incoming.after) THEN 1
+        ELSE EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = incoming.after AND former.freed = 0)
     END AS is_held
     FROM incoming
 ),
