@@ -45,7 +45,9 @@ async def test_an_outcome_of_a_handed_off_task_holds(store: TestedStore, worker:
 
 
 @pytest.mark.parametrize(
-    "options", [{"delay": HOUR}, {"due": datetime(2100, 1, 1, tzinfo=UTC)}, {"queue": "other"}, {"queue": "paused"}], ids=repr
+    "options",
+    [{"delay": HOUR}, {"due": datetime(2100, 1, 1, tzinfo=UTC)}, {"queue": "other"}, {"queue": "paused"}],
+    ids=repr,
 )
 async def test_a_call_that_is_not_claimable_waits(store: TestedStore, options: dict[str, object]):
     worker = await sign_on(store, queues=("default", "paused"))

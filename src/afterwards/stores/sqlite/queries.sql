@@ -155,11 +155,11 @@ WHERE task.state = 'running' AND task.run = outcome.value ->> 1 AND task.worker 
 
 -- name: settle_outcomes
 -- All outcomes in one statement. A run that somebody asked to stop does not wait for another try: it is cancelled.
--- `due` stays as it was when the run was given back, so that the task keeps its place.
+-- Without a `due` the task keeps its place in the line: it was given back.
 WITH outcome AS MATERIALIZED (
     SELECT
         value ->> 0 AS id, value ->> 1 AS run, value ->> 2 AS worker, value ->> 3 AS state, value ->> 4 AS held,
-        value ->> 5 AS delay, value ->> 6 AS took, value ->> 7 AS gives_attempt_back, value ->> 8 AS frees,
+        value ->> 5 AS due, value ->> 6 AS started, value ->> 7 AS gives_attempt_back, value ->> 8 AS frees,
         value ->> 9 AS error, value ->> 10 AS keeps_error, value ->> 11 AS result
     FROM json_each(:outcomes)
 ),
@@ -172,9 +172,9 @@ UPDATE afterwards_tasks AS task
 SET state = iif(is_cancelled, 'cancelled', settled.state),
     held = iif(is_cancelled, NULL, settled.held),
     worker = NULL,
-    due = iif(settled.delay IS NULL, task.due, :now + settled.delay),
+    due = coalesce(settled.due, task.due),
     attempt = task.attempt - settled.gives_attempt_back,
-    started = :now - settled.took,
+    started = settled.started,
     ended = iif(is_cancelled OR settled.state <> 'waiting', :now, NULL),
     freed = task.freed OR settled.frees OR is_cancelled,
     error = iif(settled.keeps_error, task.error, settled.error),
@@ -202,14 +202,14 @@ UPDATE afterwards_tasks SET held = NULL WHERE held = 'unknown' AND name IN (SELE
 -- name: sign_on
 -- Signing on again under the same id renews the card.
 INSERT INTO afterwards_workers (id, host, pid, label, queues, functions, signed_on, expires)
-VALUES (:id, :host, :pid, :label, :queues, :functions, :now, :now + :lease)
+VALUES (:id, :host, :pid, :label, :queues, :functions, :now, :expires)
 ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid, label = excluded.label,
     queues = excluded.queues, functions = excluded.functions, signed_on = excluded.signed_on,
     expires = excluded.expires, leaving = 0
 
 -- name: renew
 -- No row changed: the worker was believed dead, and is lost.
-UPDATE afterwards_workers SET expires = :now + :lease WHERE id = :worker
+UPDATE afterwards_workers SET expires = :expires WHERE id = :worker
 
 -- name: mark_leaving
 -- It claims nothing from now on; what it still runs stays with it.
@@ -250,7 +250,7 @@ SELECT json_group_array(json_array(sequence, id, worker, crashes, crashes_allowe
 -- name: return_dropped
 -- Fenced by the transaction: the same one has just read them as running under a dead worker.
 UPDATE afterwards_tasks AS task
-SET state = dropped.value ->> 1, due = coalesce(:now + (dropped.value ->> 2), due), crashes = dropped.value ->> 3,
+SET state = dropped.value ->> 1, due = coalesce(dropped.value ->> 2, due), crashes = dropped.value ->> 3,
     suspect = dropped.value ->> 4, error = coalesce(dropped.value ->> 5, error), attempt = attempt - 1,
     started = iif(dropped.value ->> 1 = 'waiting', NULL, started),
     ended = iif(dropped.value ->> 1 = 'waiting', NULL, :now),
@@ -269,7 +269,7 @@ AND NOT EXISTS (
 -- name: prune
 -- A chunk at a time, so that nobody waits long for the write lock. Only ended tasks have `ended`.
 DELETE FROM afterwards_tasks WHERE sequence IN (
-    SELECT sequence FROM afterwards_tasks WHERE ended IS NOT NULL AND ended < :now - :older_than
+    SELECT sequence FROM afterwards_tasks WHERE ended IS NOT NULL AND ended < :before
     ORDER BY ended LIMIT :limit
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import cast
 
 from afterwards.outcomes import crash_wait
@@ -39,7 +40,7 @@ class Return:
     """What becomes of it. `wait` is None when its place in the line stays."""
 
     state: State
-    wait: int | None
+    wait: timedelta | None
     crashes: int
     suspect: bool
     error: str | None = None
@@ -54,7 +55,7 @@ def what_follows(dropped: Dropped, *, was_leaving: bool) -> Return:
         return Return(state=State.FAILED, wait=None, crashes=crashes, suspect=suspect, error=_poison(crashes))
     if dropped.stop_asked:
         return Return(state=State.CANCELLED, wait=None, crashes=crashes, suspect=suspect)
-    wait = None if was_leaving else rows.microseconds(crash_wait(crashes))
+    wait = None if was_leaving else crash_wait(crashes)
     return Return(state=State.WAITING, wait=wait, crashes=crashes, suspect=suspect)
 
 
@@ -108,10 +109,13 @@ def _return(transaction: Transaction, dropped: Sequence[Dropped], *, leaving: Co
     if not dropped:
         return []
     follows = {task: what_follows(task, was_leaving=task.worker in leaving) for task in dropped}
-    changes = [
-        [task.sequence, then.state, then.wait, then.crashes, then.suspect, then.error] for task, then in follows.items()
-    ]
+    changes = [_change(task, then, transaction.now) for task, then in follows.items()]
     transaction.execute("return_dropped", dropped=as_list(changes))
     transaction.rings = True
     free_followers(transaction, [task.id for task, then in follows.items() if then.state.ended])
     return rows.tasks(transaction.rows("read_tasks", sequences=as_list([task.sequence for task in dropped])))
+
+
+def _change(task: Dropped, then: Return, now: int) -> list[object]:
+    due = None if then.wait is None else rows.later(now, then.wait)
+    return [task.sequence, then.state, due, then.crashes, then.suspect, then.error]

@@ -46,6 +46,11 @@ def later(now: int, delay: timedelta) -> int:
     return min(now + microseconds(delay), LAST_INSTANT)
 
 
+def earlier(now: int, duration: timedelta) -> int:
+    """The stored instant `duration` before now, never before 1970."""
+    return max(now - microseconds(duration), 0)
+
+
 def call_row(call: Call, now: int, *, is_after_incoming: bool, claimer: WorkerId | None) -> list[object]:
     """A call as `add_calls` takes it."""
     return [
@@ -93,22 +98,22 @@ def _has_surrogate(text: str) -> bool:
 
 def cleaned(text: str) -> str:
     """The text with a question mark for what cannot be stored."""
-    return text.replace("\x00", "?").encode("utf-8", "replace").decode("utf-8")
+    return text if is_storable(text) else text.replace("\x00", "?").encode("utf-8", "replace").decode("utf-8")
 
 
-def outcome_row(outcome: Outcome) -> list[object]:
+def outcome_row(outcome: Outcome, now: int) -> list[object]:
     """An outcome as `settle_outcomes` takes it."""
-    ending, waits = outcome.ending, outcome.state is State.WAITING
+    ending = outcome.ending
     untried = ending in (Ending.RETURNED, Ending.UNKNOWN)
-    keeps_place = untried and not outcome.delay
+    keeps_place = outcome.state.ended or (untried and not outcome.delay)
     return [
         str(outcome.claim.id),
         outcome.claim.run,
         outcome.claim.worker,
         outcome.state,
         outcome.held,
-        microseconds(outcome.delay) if waits and not keeps_place else None,
-        None if untried else microseconds(outcome.took),
+        None if keeps_place else later(now, outcome.delay),
+        None if untried else earlier(now, outcome.took),
         outcome.gives_attempt_back,
         outcome.frees_followers,
         None if outcome.error is None else failure_text(outcome.error),
@@ -119,9 +124,8 @@ def outcome_row(outcome: Outcome) -> list[object]:
 
 def failure_text(failure: Failure) -> str:
     """A failure as it is stored."""
-    return json.dumps(
-        {"kind": failure.kind, "message": failure.message, "traceback": failure.traceback}, ensure_ascii=False
-    )
+    texts = {"kind": failure.kind, "message": failure.message, "traceback": failure.traceback}
+    return json.dumps({part: cleaned(text) for part, text in texts.items()}, ensure_ascii=False)
 
 
 def tasks(rows: Sequence[Sequence[object]]) -> list[Task]:

@@ -39,12 +39,21 @@ def settle_apart(transaction: Transaction, settlement: Settlement) -> Settled:
 def _write(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[Claim]:
     """Write those whose claim holds; which these were. Of two for one claim the first counts."""
     first = list({outcome.claim: outcome for outcome in reversed(outcomes)}.values())
-    encoded = as_list([rows.outcome_row(outcome) for outcome in first])
+    encoded = as_list([rows.outcome_row(_presentable(outcome), transaction.now) for outcome in first])
     holding = [first[index] for index in transaction.numbers("held_claims", outcomes=encoded)]
     if holding:
         transaction.execute("settle_outcomes", outcomes=encoded)
     transaction.rings |= any(outcome.state is State.WAITING for outcome in holding)
     return {outcome.claim for outcome in holding}
+
+
+def _presentable(outcome: Outcome) -> Outcome:
+    """Without a result that would not come back as it was."""
+    if outcome.result is None or rows.is_storable(outcome.result):
+        return outcome
+    return replace(
+        outcome, result=None, error=_reason("result", "it holds a NUL or half of a surrogate pair")
+    )
 
 
 def _finish(transaction: Transaction, settlement: Settlement, held: set[Claim]) -> Settled:
@@ -56,6 +65,8 @@ def _finish(transaction: Transaction, settlement: Settlement, held: set[Claim]) 
             holding.append(outcome)
     calls = tuple(call for outcome in holding for call in outcome.calls)
     if calls:
+        for call in calls:
+            rows.check_call(call)
         add(transaction, [Addition(calls=calls)])
     ids = [str(outcome.claim.id) for outcome in holding]
     claimed = free_followers(transaction, ids, claimed_by=settlement.claimed_by)
@@ -89,7 +100,10 @@ def _pass_on_unless_refused(error: Exception) -> None:
 
 def _bare(outcome: Outcome, error: Exception) -> Outcome:
     """The outcome without its texts, and the reason instead. Calls that cannot be stored make it a failure."""
-    what = "calls it added" if outcome.calls else "result" if outcome.error is None else "error"
-    reason = Failure(kind="afterwards.errors.CannotStore", message=f"the {what} could not be stored: {error}")
+    what = "calls it added" if outcome.calls else "error" if outcome.error else "result"
     ending = Ending.FAILED if outcome.calls else outcome.ending
-    return replace(outcome, ending=ending, error=reason, result=None, calls=())
+    return replace(outcome, ending=ending, error=_reason(what, str(error)), result=None, calls=())
+
+
+def _reason(what: str, why: str) -> Failure:
+    return Failure(kind="afterwards.errors.CannotStore", message=f"the {what} could not be stored: {why}")

@@ -58,4 +58,5 @@ def pause(transaction: Transaction, pausing: Pausing) -> None:
 
 def prune(transaction: Transaction, pruning: Pruning) -> int:
     """Delete what ended long ago."""
-    return transaction.execute("prune", older_than=rows.microseconds(pruning.older_than), limit=max(pruning.limit, 0))
+    before = rows.earlier(transaction.now, pruning.older_than)
+    return transaction.execute("prune", before=before, limit=max(pruning.limit, 0))

@@ -39,7 +39,7 @@ def sign_on(transaction: Transaction, card: WorkerCard) -> None:
         label=card.label,
         queues=None if card.queues is None else as_list(card.queues),
         functions=as_list(card.functions),
-        lease=rows.microseconds(card.lease),
+        expires=rows.later(transaction.now, card.lease),
     )
     free_unknown(transaction, card.functions)
     transaction.rings = True
@@ -47,7 +47,9 @@ def sign_on(transaction: Transaction, card: WorkerCard) -> None:
 
 def renew(transaction: Transaction, prolonging: Prolonging) -> Renewal:
     """Prolong the lease of a worker that is still known."""
-    changed = transaction.execute("renew", worker=prolonging.worker, lease=rows.microseconds(prolonging.lease))
+    changed = transaction.execute(
+        "renew", worker=prolonging.worker, expires=rows.later(transaction.now, prolonging.lease)
+    )
     return Renewal(lost=not changed, now=rows.instant(transaction.now))
 
 
