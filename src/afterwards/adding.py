@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypedDict, Unpack
 
 from afterwards.batch import Batch, TaskHandle
-from afterwards.registry import CallOptions
+from afterwards.options import CallOptions
 from afterwards.retries import Retry, as_duration
 
 P = ParamSpec("P")

@@ -19,7 +19,7 @@ from afterwards.batch import TaskHandle, WhenUnnameable
 from afterwards.events import Ear
 from afterwards.house import House, Settings
 from afterwards.logs import write_logs
-from afterwards.registry import CallOptions, Options
+from afterwards.options import CallOptions, Options
 from afterwards.retries import Duration, Retry, as_duration
 from afterwards.shift import WorkerOptions
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, Census, Search, State, Task, TaskId

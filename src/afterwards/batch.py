@@ -14,7 +14,8 @@ from typing import Protocol
 
 from afterwards.errors import CannotName, RequestEnded
 from afterwards.ids import new_id
-from afterwards.registry import CallOptions, Registry
+from afterwards.options import CallOptions
+from afterwards.registry import Registry
 from afterwards.tasks import NO_DELAY, Call, TaskId
 
 Function = Callable[..., object]

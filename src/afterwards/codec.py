@@ -13,8 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from afterwards import schemas
+from afterwards.annotations import signatures
 from afterwards.errors import CannotStore
-from afterwards.parameters import Parameters, signatures
+from afterwards.parameters import Parameters
 from afterwards.refusals import refusal
 from afterwards.sameness import same
 
@@ -124,7 +125,4 @@ class _Form:
 
 
 def _all_same(given: dict[str, object], back: dict[str, object]) -> bool:
-    for name, value in given.items():  # a loop, for it is walked with every task that is added
-        if name not in back or not same(value, back[name]):
-            return False
-    return True
+    return given.keys() == back.keys() and all(same(value, back[name]) for name, value in given.items())

@@ -1,4 +1,4 @@
-"""Knows functions by name, with their options and their arguments; makes calls of them. Runs nothing, stores nothing.
+"""Knows functions by name, with their options and their arguments, and makes calls of them. Runs and stores nothing.
 
 An undecorated function needs no entry: its name says where to import it from.
 """
@@ -6,70 +6,20 @@ An undecorated function needs no entry: its name says where to import it from.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from afterwards.codec import Arguments
 from afterwards.errors import CallTooLarge, CannotName
 from afterwards.ids import new_id
-from afterwards.names import Args, Callee, name_of, name_to_be, resolve, unfold
-from afterwards.names import UnknownFunction as UnknownFunction
+from afterwards.names import BrokenModule, UnknownFunction, inwards, name_of, name_to_be, resolve, standing
+from afterwards.options import CallOptions, Options
+from afterwards.partials import Args, Callee, unfold
 from afterwards.retries import Retry
-from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, NO_DELAY, Call, Task
+from afterwards.tasks import Call, Task
 
-HIGHEST_PRIORITY = 9
-
-
-def _check(queue: str | None, priority: int | None) -> None:
-    """What a decorator and a call may both say; at run time, since not every caller has his types checked."""
-    if queue is not None and not _is_word(queue):
-        raise ValueError(f"queue is a name, and cannot be empty: {queue!r}")
-    if priority is not None and (type(priority) is not int or not 0 <= priority <= HIGHEST_PRIORITY):
-        raise ValueError(f"priority is a whole number from 0 to 9, higher first, not {priority!r}")
-
-
-def _is_word(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a decorator noted about a function. `name` is the one it goes by, None for `module:qualname`."""
-
-    name: str | None = None
-    queue: str = DEFAULT_QUEUE
-    priority: int = DEFAULT_PRIORITY
-    retry: Retry | None = None
-
-    def __post_init__(self) -> None:
-        _check(self.queue, self.priority)
-        if self.name is not None and not _is_word(self.name):
-            raise ValueError(f"the name of a task cannot be empty: {self.name!r}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallOptions:
-    """What `using` said for a call; None leaves it to the function's own options. Raises ValueError in words."""
-
-    delay: timedelta = NO_DELAY
-    due: datetime | None = None
-    queue: str | None = None
-    priority: int | None = None
-    retry: Retry | None = None
-    ordered: bool = True
-
-    def __post_init__(self) -> None:
-        _check(self.queue, self.priority)
-        if self.delay < NO_DELAY:
-            raise ValueError(f"delay cannot be negative: {self.delay!r}")
-        if self.due is not None and self.due.utcoffset() is None:
-            raise ValueError(
-                f"due needs a time zone, or nobody knows when {self.due.isoformat()} is: "
-                "datetime.now(UTC) has one, and so has value.replace(tzinfo=ZoneInfo(...))"
-            )
-        if self.due is not None and self.delay:
-            raise ValueError("delay and due both say when: give one of them")
+BROKEN_FOR = 60.0  # seconds before a module that failed to import is run again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +40,9 @@ class Registry:
         self._retry = retry
         self._max_bytes = max_bytes
         self._noted: dict[Callee, Options] = {}
-        self._named: dict[str, Callee] = {}  # by the name that the decorator gave or that it found
-        self._functions: dict[Callee, Function] = {}
+        self._named: dict[str, Callee] = {}  # what has been noted
+        self._functions: dict[Callee, Function] = {}  # what has been used
+        self._broken: dict[str, float] = {}  # by name, until when
 
     def note(self, function: Callee, options: Options) -> None:
         """Keep what a decorator says about `function`.
@@ -106,42 +57,45 @@ class Registry:
                 f"two functions are named {name!r}: {_place(other)} and {_place(function)}. Give one another name=."
             )
         self._noted[function], self._named[name] = options, function
-        self._functions.clear()
+        self._functions.clear()  # what was used before it was noted
 
     def call(self, function: Callee, args: Args, kwargs: Mapping[str, object], options: CallOptions) -> Call:
-        """The call, ready to be stored. Nothing of it refers to the arguments any more.
+        """The call, ready to be stored; later changes of the arguments do not reach it.
 
-        Raises CannotName, CannotStore, CallTooLarge; and TypeError for arguments that Python itself would refuse.
+        Raises CannotName, CannotStore, CallTooLarge; and TypeError for a call that Python itself would refuse.
         """
         function, args, kwargs = unfold(function, args, kwargs)
         known = self._known(function)
-        text = known.arguments.write(args, kwargs)
-        self._measure(known.name, text)
+        arguments = known.arguments.write(args, kwargs)
+        self._measure(known.name, arguments)
         own = known.options
-        retry = options.retry or own.retry or self._retry
         return Call(
             id=new_id(),
             name=known.name,
-            arguments=text,
+            arguments=arguments,
             queue=options.queue or own.queue,
             priority=own.priority if options.priority is None else options.priority,
             delay=options.delay,
             due=options.due,
-            crashes=retry.crashes,
+            crashes=(options.retry or own.retry or self._retry).crashes,
             retry=options.retry,
         )
 
     def find(self, name: str) -> Function:
         """The function of a stored task: by its decorator's name, else imported. Raises UnknownFunction."""
-        named = self._named.get(name)
-        if named is None or self._noted[named].name is None:
-            named = resolve(name)
-        return self._functions.get(named) or self._keep(name, named)
+        noted = self._named.get(name)
+        function = resolve(name) if noted is None else standing(noted)
+        return self._functions.get(function) or self._keep(function, found_as=name)
 
     def knows(self, name: str) -> bool:
-        """Whether `find` would find it."""
+        """Whether `find` would find it. Made to be asked often: a module that fails to import is not run each time."""
+        if time.monotonic() < self._broken.get(name, 0.0):
+            return False
         try:
             self.find(name)
+        except BrokenModule:
+            self._broken[name] = time.monotonic() + BROKEN_FOR
+            return False
         except UnknownFunction:
             return False
         return True
@@ -163,46 +117,42 @@ class Registry:
         try:
             return self._functions[function]
         except KeyError:
-            return self._keep(self._name(function), function)
-        except TypeError as error:  # cannot be hashed
-            raise CannotName(name_to_be(function)) from error
+            return self._keep(function)
+        except TypeError:  # an object that cannot be hashed; if it had a name, its hash would be its own
+            raise CannotName(f"{name_to_be(function)} cannot be hashed. Write a function that calls it.") from None
 
-    def _keep(self, name: str, function: Callee) -> Function:
+    def _keep(self, function: Callee, found_as: str | None = None) -> Function:
+        try:
+            name = self._name(function)
+        except CannotName:
+            if found_as is None:
+                raise
+            name = found_as
         made = Function(
             name=name,
             function=function,
             is_async=_is_async(function),
-            options=self._options(function),
+            options=next((self._noted[inner] for inner in inwards(function) if inner in self._noted), Options()),
             arguments=Arguments(function, name),
         )
         self._functions[function] = made
         return made
 
     def _name(self, function: Callee) -> str:
-        noted = self._noted.get(function)
-        return noted.name if noted is not None and noted.name is not None else name_of(function)
+        """The name that its decorator gave, also when another decorator stands above that one; else its own."""
+        for inner in inwards(function):
+            noted = self._noted.get(inner)
+            if noted is not None and noted.name is not None and standing(inner) == function:
+                return noted.name
+        return name_of(function)
 
-    def _options(self, function: Callee) -> Options:
-        """Those of the function, or of what a decorator above ours wrapped."""
-        return next((self._noted[inner] for inner in _inwards(function) if inner in self._noted), _NO_OPTIONS)
-
-    def _measure(self, name: str, text: str) -> None:
-        size = len(text) if text.isascii() else len(text.encode())
+    def _measure(self, name: str, arguments: str) -> None:
+        size = len(arguments) if arguments.isascii() else len(arguments.encode())
         if size > self._max_bytes:
             raise CallTooLarge(
                 f"{name}: its arguments take {size:,} bytes, and the limit is {self._max_bytes:,} (max_bytes=). "
-                "Store the content elsewhere, and pass an id or a path."
+                "Keep the content elsewhere, and pass an id or a path."
             )
-
-
-_NO_OPTIONS = Options()
-
-
-def _inwards(function: Callee) -> Iterator[Callee]:
-    inner: Callee | None = getattr(function, "__func__", function)
-    while inner is not None:
-        yield inner
-        inner = getattr(inner, "__wrapped__", None)
 
 
 def _is_async(function: Callee) -> bool:

@@ -21,8 +21,9 @@ from afterwards import outcomes
 from afterwards.codec import CannotRead
 from afterwards.events import Events, TaskEnded, TaskStarted
 from afterwards.failures import failure_of
+from afterwards.names import UnknownFunction
 from afterwards.outcomes import Outcome
-from afterwards.registry import Function, Registry, UnknownFunction
+from afterwards.registry import Function, Registry
 from afterwards.tasks import Task, TaskId
 
 

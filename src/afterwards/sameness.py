@@ -12,6 +12,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping, Set
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from operator import eq
 from typing import Any
 from uuid import UUID
@@ -24,7 +25,12 @@ def same(given: object, back: object) -> bool:
     kind = type(given)
     if kind is not type(back):
         return kind is int and type(back) is float and given == back
-    return (_COMPARISONS.get(kind) or _comparison(kind))(given, back)
+    return (_COMPARISONS.get(kind) or _comparison(kind))(given, back)  # type: ignore[arg-type]  # a class can be hashed
+
+
+def is_model(kind: type) -> bool:
+    """Whether this is a class of pydantic models."""
+    return hasattr(kind, "__pydantic_root_model__")
 
 
 def is_row(kind: type) -> bool:
@@ -32,11 +38,12 @@ def is_row(kind: type) -> bool:
     return hasattr(kind, "__mapper__")
 
 
+@lru_cache(maxsize=1024)
 def _comparison(kind: type) -> _Comparison:
     """By what the class is. Objects of other libraries say themselves when they are equal."""
     if is_row(kind):
         return _never
-    if hasattr(kind, "__pydantic_fields__") and hasattr(kind, "__pydantic_root_model__"):
+    if is_model(kind):
         return _same_model
     if dataclasses.is_dataclass(kind):
         return _same_dataclass
@@ -112,8 +119,9 @@ def _same_deque(given: deque[Any], back: deque[Any]) -> bool:
 def _same_model(given: Any, back: Any) -> bool:
     """Fields, extra fields and private attributes, but not what a cached property left behind."""
     mine, its = given.__dict__, back.__dict__
+    fields: dict[str, object] = given.__pydantic_fields__
     return (
-        all(name in its and same(mine[name], its[name]) for name in type(given).__pydantic_fields__ if name in mine)
+        all(name in its and same(mine[name], its[name]) for name in fields if name in mine)
         and same(given.__pydantic_extra__ or {}, back.__pydantic_extra__ or {})
         and same(given.__pydantic_private__ or {}, back.__pydantic_private__ or {})
     )

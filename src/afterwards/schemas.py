@@ -8,7 +8,7 @@ and reads no field that it does not know.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import typing_extensions
 from pydantic import TypeAdapter
@@ -48,16 +48,19 @@ def _schema_of(types: Mapping[str, Any]) -> Any:
     return TypeAdapter(made).core_schema
 
 
-def _adjusted(node: Any) -> Any:
+def _adjusted(node: Any, /) -> Any:
     """The schema with bytes as base64 in every dictionary, and lists for what pydantic would read lazily."""
     if isinstance(node, list):
-        return [_adjusted(item) for item in node]
-    if not isinstance(node, dict) or node.get("type") in _OWN_CONFIG:
+        return [_adjusted(item) for item in cast("list[object]", node)]
+    if type(node) is not dict:
         return node
-    node = {key: value if key in _KEPT else _adjusted(value) for key, value in node.items()}
-    match node.get("type"):
-        case "typed-dict":
-            node["config"] = {**node.get("config", {}), **_CONFIG}
-        case "generator":
-            node["type"] = "list"
-    return node
+    schema = cast("dict[str, Any]", node)
+    kind = schema.get("type")
+    if kind in _OWN_CONFIG:
+        return schema
+    adjusted = {key: value if key in _KEPT else _adjusted(value) for key, value in schema.items()}
+    if kind == "typed-dict":
+        adjusted["config"] = {**schema.get("config", {}), **_CONFIG}
+    if kind == "generator":
+        adjusted["type"] = "list"
+    return adjusted

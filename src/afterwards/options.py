@@ -1,0 +1,79 @@
+"""What may be said about a task: on the function by a decorator, and at the call by `using`. Pure values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from afterwards.retries import Retry
+from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, NO_DELAY
+
+HIGHEST_PRIORITY = 9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a decorator notes about a function. `name` is what it is stored under, None for `module:qualname`.
+
+    Raises ValueError in words.
+    """
+
+    name: str | None = None
+    queue: str = DEFAULT_QUEUE
+    priority: int = DEFAULT_PRIORITY
+    retry: Retry | None = None
+
+    def __post_init__(self) -> None:
+        if self.name is not None:
+            _check_word(self.name, "name")
+        _check_word(self.queue, "queue")
+        _check_priority(self.priority)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """What `using` says for a call; None leaves it to the function's own options.
+
+    `delay` counts from the moment of storing; `due` is an instant with its time zone; not both. `ordered=False` frees
+    the task from the order of its request. Raises ValueError in words.
+    """
+
+    delay: timedelta = NO_DELAY
+    due: datetime | None = None
+    queue: str | None = None
+    priority: int | None = None
+    retry: Retry | None = None
+    ordered: bool = True
+
+    def __post_init__(self) -> None:
+        if self.delay < NO_DELAY:
+            raise ValueError(f"delay cannot be negative: {self.delay!r}")
+        if self.due is not None:
+            _check_due(self.due, self.delay)
+        if self.queue is not None:
+            _check_word(self.queue, "queue")
+        if self.priority is not None:
+            _check_priority(self.priority)
+
+
+def _check_due(due: object, delay: timedelta) -> None:
+    if not isinstance(due, datetime):
+        raise ValueError(f"due takes a datetime, not {due!r}; for seconds from now there is delay")
+    if due.utcoffset() is None:
+        raise ValueError(
+            f"due needs a time zone, or nobody knows when {due.isoformat()} is: take it from datetime.now(UTC), "
+            'or give it one with .replace(tzinfo=ZoneInfo("Europe/Berlin"))'
+        )
+    if delay:
+        raise ValueError("delay and due both say when the task is due: give one of them")
+
+
+def _check_word(value: object, what: str) -> None:
+    """Asked at run time, since not every caller has his types checked."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{what} takes a name, and cannot be empty: {value!r}")
+
+
+def _check_priority(value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= HIGHEST_PRIORITY:
+        raise ValueError(f"priority is a whole number from 0 to {HIGHEST_PRIORITY}, higher first, not {value!r}")
