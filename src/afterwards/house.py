@@ -13,7 +13,8 @@ from afterwards.errors import StoreUnavailable, UnknownTask
 from afterwards.events import Events, NobodyWorks, StoreAway, StoreOpened
 from afterwards.handoff import HandOff
 from afterwards.life import ProofOfLife
-from afterwards.registry import CallOptions, Registry
+from afterwards.options import CallOptions
+from afterwards.registry import Registry
 from afterwards.retries import Retry
 from afterwards.shift import WorkerOptions
 from afterwards.store import Store
