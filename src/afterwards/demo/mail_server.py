@@ -42,7 +42,7 @@ class MailServer:
         """One mail; called by aiosmtpd."""
         if self.inbox.refuses:
             self.refused += 1
-            return "451 4.3.2 The mail server refuses for now, try again later"
+            return "451 4.3.2 Refusing for now, try again later"
         content = envelope.content
         for recipient in envelope.rcpt_tos:
             self.inbox.put(content if isinstance(content, bytes) else str(content).encode(), recipient)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from afterwards import State
+from afterwards import State, StoreUnavailable
 from afterwards.demo.mails import Inbox
 from afterwards.demo.people import User, count_users, engine, newest_users
 from afterwards.demo.place import mail_server_address, this_place
@@ -76,7 +76,12 @@ def _users() -> tuple[Sequence[User], int]:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return await _registrations(request, error.detail, error.status_code)
+    try:
+        answer = await _registrations(request, error.detail, error.status_code)
+    except StoreUnavailable:  # then there is nothing to show but that
+        answer = PlainTextResponse(error.detail, error.status_code)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def _misunderstood(request: Request, error: Exception) -> Response:

@@ -39,7 +39,7 @@ def _colour(task: Task) -> str:
 def _words(task: Task, now: datetime) -> tuple[str, str]:
     match task.state:
         case State.WAITING if task.attempt:
-            return "Will be tried again", f"attempt {task.attempt} failed, next try {_countdown(task.due, now)}"
+            return f"Next try {_countdown(task.due, now)}", f"attempt {task.attempt} failed"
         case State.WAITING:
             return "Waiting", "stored, not yet tried"
         case State.RUNNING:

@@ -33,8 +33,8 @@ def welcome_mail(user: User) -> EmailMessage:
     mail["Subject"] = f"Welcome, {user.name}"
     mail.set_content(
         f"Dear {user.name},\n\n"
-        "you are registered. The page answered you before this mail was sent;\n"
-        "it was already safe on disk by then.\n\n"
+        "you are registered. The page answered you before this mail was sent: "
+        "by then the task that sends it was safe on disk.\n\n"
         "Yours, afterwards\n"
     )
     return mail

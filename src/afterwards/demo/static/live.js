@@ -9,9 +9,14 @@ const PEOPLE = [
   "Frances Allen", "Niklaus Wirth", "Karen Spärck Jones", "Leslie Lamport", "Annie Easley", "Ken Thompson", "姚期智",
 ];
 
-const down = document.querySelector("#down");
+const BACK_IS_SHOWN_FOR = 6000;
+
+const toast = document.querySelector("#toast");
+const notice = document.querySelector("#notice");
 const said = document.querySelector("#said");
+let down = false;
 let timer;
+let fading;
 
 document.documentElement.classList.add("has-script");
 document.addEventListener("submit", send);
@@ -45,8 +50,7 @@ async function send(event) {
       if (form.matches(".register")) welcomed(form, performance.now() - began);
       await look();
     } else {
-      say("");
-      await show(answer);
+      say("", await reason(answer));
     }
   } catch {
     goneDown();
@@ -78,30 +82,52 @@ async function registerTwenty() {
 }
 
 async function show(answer) {
-  const html = answer.headers.get("content-type")?.startsWith("text/html");
-  if (!html) {
-    say(await answer.text());
+  if (!isPage(answer)) {
+    say("", await answer.text());
     return;
   }
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  if (!down.hidden) cameBack(fresh.querySelector("#process")?.textContent);
+  const fresh = parsed(await answer.text());
+  if (down) cameBack(fresh.querySelector("#process")?.textContent);
   blend(document.querySelector("header"), fresh.querySelector("header"));
   blend(document.querySelector("main"), fresh.querySelector("main"));
 }
 
+async function reason(answer) {
+  const text = await answer.text();
+  return isPage(answer) ? parsed(text).querySelector("#notice").textContent : text;
+}
+
+function isPage(answer) {
+  return answer.headers.get("content-type")?.startsWith("text/html");
+}
+
+function parsed(text) {
+  return new DOMParser().parseFromString(text, "text/html");
+}
+
 function goneDown() {
-  down.textContent = "The app does not answer. What it had answered for is on disk, and goes on when it is back.";
-  down.hidden = false;
+  if (!down) float("down", "The app is down. Whatever it had answered for is on disk, and goes on when it is back.");
+  down = true;
   plan(EVERY_WHILE_DOWN);
 }
 
 function cameBack(process) {
-  down.hidden = true;
-  if (process) say(`The app is back, as process ${process}.`);
+  down = false;
+  float("back", process ? `The app is back, as process ${process}.` : "The app is back.");
+  fading = setTimeout(() => { toast.hidden = true; }, BACK_IS_SHOWN_FOR);
 }
 
-function say(text) {
-  if (said) said.textContent = text;
+function float(mood, text) {
+  clearTimeout(fading);
+  toast.className = `toast ${mood}`;
+  toast.textContent = text;
+  toast.hidden = false;
+}
+
+function say(text, refusal = "") {
+  if (!said) return;
+  said.textContent = text;
+  notice.textContent = refusal;
 }
 
 // Makes `old` like `fresh`. Elements are kept where they can be, so that focus, typing and selection stay.
