@@ -5,19 +5,18 @@ What is written is read back at once and compared: only what comes back equal an
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from inspect import Signature
 
 from pydantic import ValidationError
 
-from afterwards import schemas
 from afterwards.annotations import signatures
 from afterwards.errors import CannotStore
 from afterwards.parameters import Parameters
 from afterwards.refusals import refusal
 from afterwards.sameness import same
+from afterwards.schemas import Schema
 
 
 class CannotRead(ValueError):
@@ -27,7 +26,7 @@ class CannotRead(ValueError):
 class Arguments:
     """Writes and reads the arguments of one function, called `name` in errors. Safe from any thread.
 
-    Compiled at the first use, when all that its annotations name has been defined.
+    Compiled at the first use, when everything that its annotations name has been defined.
     """
 
     def __init__(self, function: Callable[..., object], name: str) -> None:
@@ -35,64 +34,65 @@ class Arguments:
         self._name = name
 
     def write(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:
-        """The arguments of a call as JSON text.
+        """The arguments of a call as JSON text; the same call gives the same text, however it passes them.
 
-        Raises TypeError, at once, for a call that Python itself would refuse, and CannotStore, naming the parameter,
-        for what would not come back the same.
+        Raises TypeError, at once, for a call that Python itself would refuse; CannotStore, naming the parameter, for
+        what would not come back the same; CannotName for a function whose parameters cannot be read.
         """
-        shown, *real = self._forms
+        form, *otherwise = self._forms
         try:
-            values = shown.parameters.bind(args, kwargs)
+            values = form.parameters.bind(args, kwargs)
         except TypeError:
-            if not real:
+            if not otherwise:
                 raise
-            shown, values = real[0], real[0].parameters.bind(args, kwargs)
-        return shown.write(values)
+            form = otherwise[0]
+            values = form.parameters.bind(args, kwargs)
+        return form.write(values)
 
     def read(self, text: str) -> tuple[tuple[object, ...], dict[str, object]]:
         """The arguments for the call. Raises CannotRead when what is stored does not fit the signature any more."""
-        shown, *real = self._forms
+        form, *otherwise = self._forms
         try:
-            return shown.read(text)
+            return form.read(text)
         except CannotRead:
-            if not real:
+            if not otherwise:
                 raise
-            return real[0].read(text)
+            return otherwise[0].read(text)
 
     @cached_property
     def _forms(self) -> list[_Form]:
-        """By the signature it shows, and by the one it has, if a decorator in between takes other arguments."""
+        """By the signature it shows, and by the one it has, for calls that a decorator in between completes."""
         return [_Form(self._function, self._name, signature) for signature in signatures(self._function)]
 
 
 class _Form:
     """The arguments by one signature."""
 
-    def __init__(self, function: Callable[..., object], name: str, signature: inspect.Signature) -> None:
+    def __init__(self, function: Callable[..., object], name: str, signature: Signature) -> None:
         self.parameters = Parameters(function, signature)
+        self._schema = Schema(self.parameters.types)
         self._name = name
-        self._serializer, self._validator = schemas.build(self.parameters.types)
 
     def write(self, values: dict[str, object]) -> str:
         """As JSON text, if it comes back the same.
 
-        Fields of models that were not set are left out at first, so that they are not set either in what comes back;
-        where that changes a value (an id that a default factory makes), everything is written.
+        A model's fields that were not set are left out at first, so that they are not set in what comes back either.
+        Where that would change a value (an id from a default factory) everything is written.
         """
         for exclude_unset in (True, False):
             try:
-                text = self._dumped(values, exclude_unset=exclude_unset)
-                back = self._loaded(text)
+                written = self._schema.write(values, exclude_unset=exclude_unset)
+                back = self._schema.read(written)
             except Exception:  # which argument it was, and why, is asked one by one below
                 continue
             if _all_same(values, back):
-                return text.decode()
+                return written.decode()
         raise self._refusal(values)
 
     def read(self, text: str) -> tuple[tuple[object, ...], dict[str, object]]:
         """The arguments for the call."""
         try:
-            values = self._loaded(text)
+            values = self._schema.read(text)
         except ValidationError as error:
             raise CannotRead(f"the stored arguments do not fit {self._name} any more: {error}") from error
         missing = self.parameters.required - values.keys()
@@ -100,26 +100,17 @@ class _Form:
             raise CannotRead(f"{self._name} now requires what was not stored: {', '.join(sorted(missing))}")
         return self.parameters.call(values)
 
-    def _dumped(self, values: dict[str, object], *, exclude_unset: bool) -> bytes:
-        return self._serializer.to_json(
-            values, exclude_unset=exclude_unset, by_alias=False, round_trip=True, warnings=False
-        )
-
-    def _loaded(self, text: str | bytes) -> dict[str, Any]:
-        loaded: dict[str, Any] = self._validator.validate_json(text, by_alias=False, by_name=True)
-        return loaded
-
     def _refusal(self, values: dict[str, object]) -> CannotStore:
         for name, value in values.items():
             back = self._alone(name, value)
             if isinstance(back, Exception) or not same(value, back):
-                return refusal(self._name, name, value, self.parameters.types[name], back)
-        return CannotStore(f"{self._name}: these arguments would not come back from the store the same")
+                return refusal(self._name, name, value, self._schema.types[name], back)
+        return CannotStore(f"{self._name}: these arguments together would not come back from the store the same")
 
     def _alone(self, name: str, value: object) -> object:
         """What comes back for this argument, or the error on the way."""
         try:
-            return self._loaded(self._dumped({name: value}, exclude_unset=False))[name]
+            return self._schema.read(self._schema.write({name: value}, exclude_unset=False))[name]
         except Exception as error:
             return error
 

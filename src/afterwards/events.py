@@ -6,6 +6,7 @@ quick. Nothing is formatted unless somebody hears it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -162,11 +163,7 @@ class Events:
         """Call `ear` with every event from now on; returns what stops it."""
         self._ears.append(ear)
 
-        def stop() -> None:
-            if ear in self._ears:
-                self._ears.remove(ear)
-
-        return stop
+        return lambda: self._leave_out(ear)
 
     def say(self, event: Event) -> None:
         """Tell every ear. One that raises is left out from then on, and the others are told so."""
@@ -174,5 +171,9 @@ class Events:
             try:
                 ear(event)
             except Exception as error:  # an ear must never stop the house
-                self._ears.remove(ear)
+                self._leave_out(ear)
                 self.say(EarFailed(ear=repr(ear), error=error))
+
+    def _leave_out(self, ear: Ear) -> None:
+        with contextlib.suppress(ValueError):  # another thread was faster
+            self._ears.remove(ear)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from afterwards.retries import Retry
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, NO_DELAY
@@ -64,6 +64,10 @@ def _check_due(due: object, delay: timedelta) -> None:
             f"due needs a time zone, or nobody knows when {due.isoformat()} is: take it from datetime.now(UTC), "
             'or give it one with .replace(tzinfo=ZoneInfo("Europe/Berlin"))'
         )
+    try:
+        due.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"due is beyond what clocks can count: {due!r}") from None
     if delay:
         raise ValueError("delay and due both say when the task is due: give one of them")
 

@@ -15,10 +15,12 @@ _BUILT_IN = "builtins"
 
 
 def refusal(called: str, parameter: str, value: object, annotation: object, back: object) -> CannotStore:
-    """The error for an argument of the function `called`. `back` is what came back instead, or the error on the way."""
+    """The error for an argument of the function `called`. `back` is what came back instead, or the error on the way.
+
+    `annotation` is `Any` where there is none that pydantic could use.
+    """
     path, reason = known_reason(value) or _reason(value, annotation, back)
-    place = f"{parameter!r}" if not path else f"{parameter + path!r}"
-    return CannotStore(f"{called}: the argument {place} cannot be stored: {reason}")
+    return CannotStore(f"{called}: the argument {parameter + path} cannot be stored: {reason}")
 
 
 def shown(kind: object) -> str:
@@ -29,36 +31,37 @@ def shown(kind: object) -> str:
 
 
 def _reason(value: object, annotation: object, back: object) -> tuple[str, str]:
+    kind = shown(type(value))
     if isinstance(back, ValidationError):
-        said = back.errors(include_url=False, include_context=False, include_input=False)[0]["msg"]
-        what = f"it is {_a(value)}, and would not be read back as {shown(annotation)}: {said}"
-        return "", f"{what}. {_way_out(value, annotation)}"
+        said = back.errors(include_url=False, include_context=False, include_input=False)[0]
+        path = "".join(f"[{step!r}]" for step in said["loc"][1:])
+        what = f"of type {kind}, it would not be read back as {shown(annotation)}: {said['msg']}"
+        return path, f"{what}. {_way_out(kind, annotation)}"
     if isinstance(back, Exception):
-        return "", f"it is {_a(value)}, and pydantic cannot write it: {back}. {_way_out(value, annotation)}"
+        return "", f"of type {kind}, it could not be written: {back}. {_way_out_of(back, kind, annotation)}"
     path, mine, its = first_difference(value, back)
     return path, _changed(mine, its, annotation)
 
 
 def _changed(given: object, back: object, annotation: object) -> str:
-    kind, other = type(given), type(back)
-    if kind is other:
-        return f"this {shown(kind)} would come back changed, as {back!r:.200}. {_way_out(given, annotation)}"
-    what = f"it is {_a(given)}, and would come back as {_a(back)}"
-    if not issubclass(kind, other):
-        return f"{what}. {_way_out(given, annotation)}"
-    if other.__module__ == _BUILT_IN:
-        return f"{what}. Pass a plain {shown(other)}, or annotate the parameter as {shown(kind)}."
-    return f"{what}, without what the subclass adds. Annotate the parameter as {shown(kind)}."
-
-
-def _way_out(value: object, annotation: object) -> str:
+    kind, other = shown(type(given)), shown(type(back))
+    if type(given) is type(back):
+        return f"it would come back changed, as {back!r:.200}. {_way_out(kind, annotation)}"
+    what = f"it is of type {kind}, and would come back as {other}"
+    if isinstance(given, type(back)) and type(back).__module__ != _BUILT_IN:
+        return f"{what}, without what the subclass adds. Annotate the parameter with {kind}."
     if annotation is Any:
-        if type(value).__module__ == _BUILT_IN:
-            return f"Annotate the parameter with its exact type, or pass {_PLAIN}."
-        return f"Annotate the parameter as {shown(type(value))} if pydantic knows that type, or pass {_PLAIN}."
-    return "Pass exactly what the annotation says, or annotate what is passed, or pass an id."
+        return f"{what}. {_way_out(kind, annotation)}"
+    return f"{what}. Pass {other}, or annotate the parameter with {kind}."
 
 
-def _a(value: object) -> str:
-    word = shown(type(value))
-    return "None" if value is None else f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+def _way_out(kind: str, annotation: object) -> str:
+    if annotation is Any:
+        return f"Annotate the parameter with a type that pydantic knows ({kind}, if it does), or pass {_PLAIN}."
+    return "Pass what the annotation says, annotate what is passed, or pass an id."
+
+
+def _way_out_of(error: Exception, kind: str, annotation: object) -> str:
+    if "invalid utf-8" in str(error):
+        return "In the model_config of the model that has the bytes, set ser_json_bytes and val_json_bytes to base64."
+    return _way_out(kind, annotation)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, cast
 
 Duration = float | timedelta
+LONGEST = timedelta(days=36_500)  # a hundred years: beyond that clocks overflow
 ErrorKind = type[BaseException] | str
 
 
 def as_duration(value: Duration, what: str) -> timedelta:
     """Seconds or a timedelta as a timedelta, never negative. Raises ValueError that names `what`."""
-    if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
+    if not _is_duration(value):
         raise ValueError(f"{what} takes seconds or a timedelta, not {value!r}")
     try:
         duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
@@ -22,7 +24,14 @@ def as_duration(value: Duration, what: str) -> timedelta:
         raise ValueError(f"{what} takes a finite number of seconds, not {value!r}") from error
     if duration < timedelta(0):
         raise ValueError(f"{what} cannot be negative: {value!r}")
+    if duration > LONGEST:
+        raise ValueError(f"{what} cannot be longer than a hundred years: {value!r}")
     return duration
+
+
+def _is_duration(value: object) -> bool:
+    """Asked at run time, since not every caller has his types checked."""
+    return isinstance(value, int | float | timedelta) and not isinstance(value, bool)
 
 
 def kind_of(error: type[BaseException]) -> str:
@@ -64,12 +73,14 @@ class Retry:
             raise ValueError(f"attempts counts the first try, so it is at least 1, not {self.attempts!r}")
         if self.crashes < 0:
             raise ValueError(f"crashes cannot be negative: {self.crashes!r}")
-        if self.factor < 1:
-            raise ValueError(f"factor is at least 1, not {self.factor!r}")
+        if not 1 <= self.factor < math.inf:
+            raise ValueError(f"factor is a number from 1 on, not {self.factor!r}")
         if not 0 <= self.jitter <= 1:
             raise ValueError(f"jitter is a share between 0 and 1, not {self.jitter!r}")
         as_duration(self.first, "first")
         as_duration(self.longest, "longest")
+        _check_kinds(self.only, "only")
+        _check_kinds(self.unless, "unless")
 
     def after(
         self, error: BaseException, attempt: int, chance: Callable[[], float] = random.random
@@ -88,16 +99,28 @@ class Retry:
     def _wait(self, attempt: int, chance: float) -> timedelta:
         first = as_duration(self.first, "first").total_seconds()
         longest = as_duration(self.longest, "longest").total_seconds()
-        exponent = min(attempt - 1, 64)  # past that every wait is the longest, and floats would overflow
-        wait = min(first * self.factor**exponent, longest)
+        try:
+            wait = min(first * float(self.factor) ** (attempt - 1), longest)
+        except OverflowError:  # larger than any float, unless the first is nothing
+            wait = longest if first else 0.0
         return timedelta(seconds=wait * (1 + self.jitter * (2 * chance - 1)))
 
 
-Retry.never = Retry(attempts=1)
+def _check_kinds(kinds: object, what: str) -> None:
+    """Asked at run time: a forgotten comma makes a class or a text of what should be a tuple."""
+    named = isinstance(kinds, tuple | list) and all(
+        isinstance(kind, str) or (isinstance(kind, type) and issubclass(kind, BaseException))
+        for kind in cast("tuple[object, ...]", kinds)
+    )
+    if not named:
+        raise ValueError(f"{what} takes a tuple of error classes, such as (ValueError,), not {kinds!r}")
 
 
 def _names(kinds: tuple[ErrorKind, ...]) -> set[str]:
     return {kind if isinstance(kind, str) else kind_of(kind) for kind in kinds}
+
+
+Retry.never = Retry(attempts=1)
 
 
 def retry_as_json(retry: Retry) -> dict[str, object]:
@@ -119,7 +142,7 @@ def retry_from_json(stored: dict[str, object]) -> Retry:
     known = {name: stored[name] for name in Retry.__slots__ if name in stored}
     for name in ("only", "unless"):
         kinds = known.get(name)
-        known[name] = tuple(kinds) if isinstance(kinds, list) else ()
+        known[name] = tuple(cast("list[str]", kinds)) if isinstance(kinds, list) else ()
     return Retry(**known)  # type: ignore[arg-type]  # read back from our own JSON, checked in __post_init__
 
 
