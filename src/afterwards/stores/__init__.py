@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from afterwards.checkup import Checkup
 from afterwards.errors import UnsupportedURL
 from afterwards.store import Store
 
@@ -22,17 +23,18 @@ def store_for(url: str, *, add_timeout: timedelta = ADD_TIMEOUT) -> Store:
     Example:
         `store_for("sqlite:///afterwards.db")`
     """
-    scheme, separator, rest = url.partition("://")
-    if scheme == "sqlite" and separator:
-        return _sqlite(rest, add_timeout)
-    if not separator:
-        raise UnsupportedURL(f"a store's URL begins with its kind, such as {_KNOWN}; this one has no '://'")
-    if scheme.partition("+")[0] in _PLANNED:
-        raise UnsupportedURL(f"this version has no store for {scheme}:// yet; there is {_KNOWN}")
-    raise UnsupportedURL(f"no store is known for {scheme}://; there is {_KNOWN}")
+    return _sqlite(_path(url), add_timeout)
 
 
-def _sqlite(rest: str, add_timeout: timedelta) -> Store:
+def examine(url: str) -> Checkup:
+    """What can be said about the store that `url` names without writing anything. Raises as `store_for` does."""
+    path = _path(url)
+    from afterwards.stores.sqlite.checkup import examine as examine_file
+
+    return examine_file(path)
+
+
+def _sqlite(path: str, add_timeout: timedelta) -> Store:
     try:
         from afterwards.stores.sqlite.store import SQLiteStore
     except ModuleNotFoundError as error:
@@ -42,11 +44,18 @@ def _sqlite(rest: str, add_timeout: timedelta) -> Store:
             "this Python was built without sqlite3: install your system's package for it (python3-sqlite3, or build "
             "Python where the headers of SQLite are installed), or use another Python"
         ) from error
-    return SQLiteStore(_path(rest), add_timeout=add_timeout)
+    return SQLiteStore(path, add_timeout=add_timeout)
 
 
-def _path(rest: str) -> str:
+def _path(url: str) -> str:
     """What follows `sqlite://`: nothing, or a slash and a path."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        raise UnsupportedURL(f"a store's URL begins with its kind, such as {_KNOWN}; this one has no '://'")
+    if scheme.partition("+")[0] in _PLANNED:
+        raise UnsupportedURL(f"this version has no store for {scheme}:// yet; there is {_KNOWN}")
+    if scheme != "sqlite":
+        raise UnsupportedURL(f"no store is known for {scheme}://; there is {_KNOWN}")
     path, _, options = rest.partition("?")
     if options:
         raise UnsupportedURL("a sqlite:// URL takes no options after '?'")

@@ -55,11 +55,11 @@ def migrate(connection: sqlite3.Connection, path: Path, *, shared: bool) -> None
     Raises StoreUnusable for a schema that is too new for this version.
     """
     known = migrations()
-    if not _missing(connection, known, path):
+    if not missing(connection, known, path):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for migration in _missing(connection, known, path):  # asked again: another process may have done it
+        for migration in missing(connection, known, path):  # asked again: another process may have done it
             _apply(connection, migration)
             if migration.version == 1:
                 connection.execute("UPDATE afterwards_store SET shared = ?", (shared,))
@@ -70,6 +70,13 @@ def migrate(connection: sqlite3.Connection, path: Path, *, shared: bool) -> None
         raise
 
 
+def missing(connection: sqlite3.Connection, known: list[Migration], path: Path) -> list[Migration]:
+    """The steps that have not been taken. Raises StoreUnusable for a schema that is too new for this version."""
+    applied = _applied(connection)
+    _refuse_too_new(applied, known[-1].version, path)
+    return [migration for migration in known if migration.version not in applied]
+
+
 def statements_of(sql: str) -> Iterator[str]:
     """The statements of a file, one by one: `executescript` would commit in between."""
     statement = ""
@@ -78,12 +85,6 @@ def statements_of(sql: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement):
             yield statement.strip()
             statement = ""
-
-
-def _missing(connection: sqlite3.Connection, known: list[Migration], path: Path) -> list[Migration]:
-    applied = _applied(connection)
-    _refuse_too_new(applied, known[-1].version, path)
-    return [migration for migration in known if migration.version not in applied]
 
 
 def _applied(connection: sqlite3.Connection) -> dict[int, int]:

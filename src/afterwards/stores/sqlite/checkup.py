@@ -1,0 +1,141 @@
+"""Examines a store's file and what it stands on. Reads only: it creates no file and changes no schema."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from afterwards.checkup import Checkup, Finding, note, well, wrong
+from afterwards.errors import StoreUnusable
+from afterwards.stores.sqlite.database import connect
+from afterwards.stores.sqlite.filesystem import Footing, footing, magic_of, name_of
+from afterwards.stores.sqlite.migrations import migrations, missing
+from afterwards.stores.sqlite.place import Place
+from afterwards.stores.sqlite.statements import STATEMENTS
+from afterwards.stores.sqlite.trouble import told
+from afterwards.stores.sqlite.write_lock import Version, wal_guard_needed
+
+_MEBIBYTE = 1024 * 1024
+_TOO_LITTLE = 100 * _MEBIBYTE
+_LITTLE = 1024 * _MEBIBYTE
+_QUICKLY_READ = 64 * _MEBIBYTE
+
+
+def examine(path: str) -> Checkup:
+    """The checkup of the store in the file at `path`, whether it exists yet or not."""
+    place = Place(path)
+    if place.private:
+        alone = note("file", "private to each process and gone with it: give the URL a path, and tasks survive")
+        return Checkup(place=place.description, exists=False, findings=(alone,))
+    file, folder = place.path, place.path.parent
+    findings = [about_sqlite(sqlite3.sqlite_version_info)]
+    if not folder.is_dir():
+        findings.append(wrong("file", f"there is no folder {folder}: make it, or correct the URL"))
+        return Checkup(place=place.description, exists=False, findings=tuple(findings))
+    findings += [about_file_system(magic_of(folder)), about_room(shutil.disk_usage(folder).free), _about_file(file)]
+    exists, up_to_date = False, True
+    if file.exists():
+        exists, up_to_date, inside = _look_inside(file)
+        findings += inside
+    return Checkup(place=place.description, exists=exists, findings=tuple(findings), up_to_date=up_to_date)
+
+
+def about_sqlite(version: Version) -> Finding:
+    """Whether this SQLite can be trusted with a log that several processes write."""
+    name = "SQLite {}.{}.{}".format(*version[:3])
+    if not wal_guard_needed(version[:3]):
+        return well("sqlite", name)
+    says = f"{name} can damage a write-ahead log when two connections write and checkpoint at once"
+    if sys.platform == "win32":
+        return note("sqlite", f"{says}, and Windows has no lock to guard it: let one process write, or update Python")
+    return note("sqlite", f"{says}; a lock file guards every write of ours: let no other program write to the file")
+
+
+def about_file_system(magic: int | None) -> Finding:
+    """Whether locks hold there."""
+    name = name_of(magic)
+    match footing(magic):
+        case Footing.FIRM:
+            return well("file system", "local" if magic is not None else "not told by this system")
+        case Footing.SHAKY:
+            return note("file system", f"{name}: a slower rollback journal is used; put the file on a local disk")
+        case Footing.NONE:
+            return wrong("file system", f"{name} is a network: locks do not hold there; put the file on a local disk")
+
+
+def about_room(free: int) -> Finding:
+    """Whether the disk will take more."""
+    if free < _TOO_LITTLE:
+        return wrong("disk", f"only {size(free)} are free: make room, or soon no task can be stored")
+    if free < _LITTLE:
+        return note("disk", f"{size(free)} are free")
+    return well("disk", f"{size(free)} are free")
+
+
+def size(count: int) -> str:
+    """Bytes in words."""
+    if count < _MEBIBYTE:
+        return f"{count / 1024:.0f} KiB"
+    return f"{count / _MEBIBYTE:.0f} MiB" if count < 10 * 1024 * _MEBIBYTE else f"{count / 1024 / _MEBIBYTE:.0f} GiB"
+
+
+def _about_file(file: Path) -> Finding:
+    """SQLite writes beside the file as well, so the folder counts."""
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        return wrong("file", f"the folder {file.parent} may not be written by this user: grant that")
+    if not file.exists():
+        return note(
+            "file", f"{file} does not exist yet; the app makes it when it starts. Is this its working directory?"
+        )
+    if not os.access(file, os.R_OK | os.W_OK):
+        return wrong("file", f"{file} may not be read and written by this user: grant that")
+    return well("file", f"{file}, {size(file.stat().st_size)}, may be written")
+
+
+def _look_inside(file: Path) -> tuple[bool, bool, list[Finding]]:
+    """Whether a store is in the file, whether its schema is up to date, and what there is to say."""
+    try:
+        with closing(connect(file, "ro")) as connection:
+            if not connection.execute(STATEMENTS["our_tables"]).fetchone()[0]:
+                return (
+                    False,
+                    True,
+                    [note("schema", "the file holds no tasks yet; the app makes the tables when it starts")],
+                )
+            steps = missing(connection, migrations(), file)
+            return (
+                True,
+                not steps,
+                [_about_journal(connection), _about_schema(len(steps)), *_about_health(connection, file)],
+            )
+    except StoreUnusable as error:
+        return False, False, [wrong("schema", str(error))]
+    except sqlite3.Error as error:
+        return False, True, [wrong("file", str(told(error, "reading the store", file)))]
+
+
+def _about_journal(connection: sqlite3.Connection) -> Finding:
+    mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+    if connection.execute(STATEMENTS["store_shared"]).fetchone()[0]:
+        return note(
+            "journal", f"{mode}; the file has other tables too, so its journal stays as it is, every write FULL"
+        )
+    return well("journal", mode)
+
+
+def _about_schema(missing_steps: int) -> Finding:
+    newest = migrations()[-1].version
+    if missing_steps:
+        return note("schema", f"{missing_steps} steps behind version {newest}; the app takes them when it starts")
+    return well("schema", f"version {newest}")
+
+
+def _about_health(connection: sqlite3.Connection, file: Path) -> list[Finding]:
+    if file.stat().st_size > _QUICKLY_READ:
+        return []
+    answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+    return [] if answer == "ok" else [wrong("file", f"{file} is damaged ({answer}): restore it from a backup")]
