@@ -68,7 +68,12 @@ def unknown_names(transaction: Transaction, _: None) -> list[str]:
 
 
 def census(transaction: Transaction, _: None) -> Census:
-    """Counts of everything."""
+    """Counts of everything at one moment."""
+    with transaction.part():
+        return _census(transaction)
+
+
+def _census(transaction: Transaction) -> Census:
     by_state = Counter({State(state): tasks for state, tasks in _pairs(transaction, "count_ended")})
     by_state[State.RUNNING] = transaction.number("count_running") or 0
     by_queue: Counter[str] = Counter()

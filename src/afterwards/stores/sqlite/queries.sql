@@ -23,18 +23,24 @@ AND EXISTS (
 
 -- fragment: lines
 -- A line is the claimable tasks of one queue and priority: one range of the index. Each step jumps to the first entry
--- of the next line, so that ten lines with a million tasks cost ten look-ups. `due` is that of its first task, so a
--- line of tasks due tomorrow is passed over at its head.
+-- of the next line, in the same queue or else in the next, so that ten lines with a million tasks cost twenty look-ups.
+-- (Two, because of `(queue, priority) > (…, …)` SQLite would use the first half alone.) `due` is that of the line's
+-- first task, so that a line of tasks due tomorrow is passed over at its head.
 line (queue, priority, due) AS (
     SELECT * FROM (
         SELECT queue, priority, due FROM afterwards_tasks WHERE {claimable} ORDER BY queue, priority, due LIMIT 1
     )
     UNION ALL
     SELECT head.queue, head.priority, head.due FROM line
-    CROSS JOIN afterwards_tasks AS head ON head.sequence = (
-        SELECT sequence FROM afterwards_tasks
-        WHERE {claimable} AND (queue, priority) > (line.queue, line.priority)
-        ORDER BY queue, priority, due LIMIT 1
+    CROSS JOIN afterwards_tasks AS head ON head.sequence = coalesce(
+        (
+            SELECT sequence FROM afterwards_tasks
+            WHERE {claimable} AND queue = line.queue AND priority > line.priority ORDER BY priority, due LIMIT 1
+        ),
+        (
+            SELECT sequence FROM afterwards_tasks
+            WHERE {claimable} AND queue > line.queue ORDER BY queue, priority, due LIMIT 1
+        )
     )
 )
 

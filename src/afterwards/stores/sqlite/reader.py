@@ -63,12 +63,7 @@ class Reader:
         return True
 
     def _read(self, errand: Errand) -> Sequence[object]:
-        """In a transaction, so that all statements of one verb see the same moment."""
-        connection = self._opened()
-        connection.execute("BEGIN")
-        answers = errand.verb.write(Transaction(connection, self._clock.now()), [errand.request])
-        connection.execute("COMMIT")
-        return answers
+        return errand.verb.write(Transaction(self._opened(), self._clock.now()), [errand.request])
 
     def _look(self, bell: Bell) -> None:
         """Cheap: SQLite keeps a number that grows with every commit of another connection."""

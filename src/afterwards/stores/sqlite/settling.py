@@ -51,9 +51,7 @@ def _presentable(outcome: Outcome) -> Outcome:
     """Without a result that would not come back as it was."""
     if outcome.result is None or rows.is_storable(outcome.result):
         return outcome
-    return replace(
-        outcome, result=None, error=_reason("result", "it holds a NUL or half of a surrogate pair")
-    )
+    return replace(outcome, result=None, error=_reason("result", "it holds a NUL or half of a surrogate pair"))
 
 
 def _finish(transaction: Transaction, settlement: Settlement, held: set[Claim]) -> Settled:

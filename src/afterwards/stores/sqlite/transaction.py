@@ -44,7 +44,7 @@ class Transaction:
 
     @contextmanager
     def part(self) -> Generator[None]:
-        """What is written inside is undone if the block raises, and only that."""
+        """What is written inside is undone if the block raises, and only that; what is read is of one moment."""
         self._connection.execute("SAVEPOINT part")
         try:
             yield

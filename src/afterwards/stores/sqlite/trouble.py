@@ -99,6 +99,10 @@ def _again(error: AfterwardsError) -> AfterwardsError:
 
 
 def _advice(error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return _ADVICE[sqlite3.SQLITE_READONLY]
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return _ADVICE[sqlite3.SQLITE_CANTOPEN]
     return _ADVICE.get(_code(error), "it is tried again with every request")
 
 
