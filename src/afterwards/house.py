@@ -88,6 +88,7 @@ class House:
         async with asyncio.TaskGroup() as group:
             self._worker = worker = self.new_worker()
             running = group.create_task(worker.run())
+            await asyncio.sleep(0)  # its first step: it must be here before the first request is
             try:
                 yield
             finally:

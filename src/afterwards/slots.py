@@ -11,7 +11,11 @@ LONGEST_PARKED = 5.0  # seconds a claimed task waits for its response before oth
 
 
 class Slots:
-    """Counts what runs, what is promised and what is parked against the worker's concurrency."""
+    """Counts what runs and what is promised against the worker's concurrency.
+
+    What is parked takes no place, or a few slow downloads would keep everything else from running; it only stops the
+    hand-off. Whether there is room for it is asked when its response is out.
+    """
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
@@ -23,7 +27,7 @@ class Slots:
     @property
     def room(self) -> int:
         """How many more tasks may be claimed."""
-        return self._concurrency - len(self._running) - self._promised - len(self._parked)
+        return self._concurrency - len(self._running) - self._promised
 
     @property
     def running(self) -> Sequence[Task]:
@@ -32,7 +36,7 @@ class Slots:
 
     def promise(self, count: int) -> bool:
         """Keep `count` places for an add that is on its way; False when there is no room for all."""
-        if count > self.room:
+        if count > self.room - len(self._parked):
             return False
         self._promised += count
         return True

@@ -112,8 +112,12 @@ class Worker:
         self._slots.hold_back(ids)
 
     def let_go(self, ids: Iterable[TaskId]) -> None:
-        """Their response has been sent."""
-        self.accept(self._slots.let_go(ids))
+        """Their response has been sent: those that were claimed meanwhile start, as far as there is room."""
+        for task in self._slots.let_go(ids):
+            if self._slots.room > 0:
+                self.accept([task])
+            else:
+                self._give_back([task])
 
     def disown(self, worker: WorkerId, ids: Iterable[TaskId]) -> None:
         """Nobody heard whether these were added and claimed by `worker`: if they were, they wait for anyone."""
