@@ -25,12 +25,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkup:
-    """What was found without writing or creating anything. `exists`: there is a store, and it can be read."""
+    """What was found without writing or creating anything.
+
+    `exists`: there is a store, and it can be read; `unreadable` says why not, when that is no matter of its not being
+    made yet. `behind`: its schema is older than this version's.
+    """
 
     place: str
     exists: bool
     findings: tuple[Finding, ...]
-    up_to_date: bool = True
+    unreadable: str = ""
+    behind: bool = False
 
 
 def well(subject: str, says: str) -> Finding:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import sys
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from afterwards.checkup import Checkup, Finding, note, well, wrong
@@ -25,23 +26,36 @@ _LITTLE = 1024 * _MEBIBYTE
 _QUICKLY_READ = 64 * _MEBIBYTE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """What the file holds."""
+
+    exists: bool
+    findings: list[Finding] = field(default_factory=list[Finding])
+    unreadable: str = ""
+    behind: bool = False
+
+
 def examine(path: str) -> Checkup:
     """The checkup of the store in the file at `path`, whether it exists yet or not."""
     place = Place(path)
     if place.private:
         alone = note("file", "private to each process and gone with it: give the URL a path, and tasks survive")
         return Checkup(place=place.description, exists=False, findings=(alone,))
-    file, folder = place.path, place.path.parent
     findings = [about_sqlite(sqlite3.sqlite_version_info)]
-    if not folder.is_dir():
-        findings.append(wrong("file", f"there is no folder {folder}: make it, or correct the URL"))
-        return Checkup(place=place.description, exists=False, findings=tuple(findings))
-    findings += [about_file_system(magic_of(folder)), about_room(shutil.disk_usage(folder).free), _about_file(file)]
-    exists, up_to_date = False, True
-    if file.exists():
-        exists, up_to_date, inside = _look_inside(file)
-        findings += inside
-    return Checkup(place=place.description, exists=exists, findings=tuple(findings), up_to_date=up_to_date)
+    if not place.path.parent.is_dir():
+        lost = wrong("file", f"there is no folder {place.path.parent}: make it, or correct the URL")
+        inside = Inside(exists=False, findings=[lost], unreadable=lost.says)
+    else:
+        findings += _about_surroundings(place.path)
+        inside = _look_inside(place.path)
+    return Checkup(
+        place=place.description,
+        exists=inside.exists,
+        findings=(*findings, *inside.findings),
+        unreadable=inside.unreadable,
+        behind=inside.behind,
+    )
 
 
 def about_sqlite(version: Version) -> Finding:
@@ -83,39 +97,44 @@ def size(count: int) -> str:
     return f"{count / _MEBIBYTE:.0f} MiB" if count < 10 * 1024 * _MEBIBYTE else f"{count / 1024 / _MEBIBYTE:.0f} GiB"
 
 
+def _about_surroundings(file: Path) -> list[Finding]:
+    folder = file.parent
+    return [about_file_system(magic_of(folder)), about_room(shutil.disk_usage(folder).free), _about_file(file)]
+
+
 def _about_file(file: Path) -> Finding:
     """SQLite writes beside the file as well, so the folder counts."""
     if not os.access(file.parent, os.W_OK | os.X_OK):
         return wrong("file", f"the folder {file.parent} may not be written by this user: grant that")
     if not file.exists():
         return note(
-            "file", f"{file} does not exist yet; the app makes it when it starts. Is this its working directory?"
+            "file", f"{file} does not exist yet, the app makes it when it starts; is this its working directory?"
         )
     if not os.access(file, os.R_OK | os.W_OK):
         return wrong("file", f"{file} may not be read and written by this user: grant that")
     return well("file", f"{file}, {size(file.stat().st_size)}, may be written")
 
 
-def _look_inside(file: Path) -> tuple[bool, bool, list[Finding]]:
-    """Whether a store is in the file, whether its schema is up to date, and what there is to say."""
+def _look_inside(file: Path) -> Inside:
+    if not file.exists():
+        return Inside(exists=False)
     try:
         with closing(connect(file, "ro")) as connection:
-            if not connection.execute(STATEMENTS["our_tables"]).fetchone()[0]:
-                return (
-                    False,
-                    True,
-                    [note("schema", "the file holds no tasks yet; the app makes the tables when it starts")],
-                )
-            steps = missing(connection, migrations(), file)
-            return (
-                True,
-                not steps,
-                [_about_journal(connection), _about_schema(len(steps)), *_about_health(connection, file)],
-            )
+            return _read(connection, file)
     except StoreUnusable as error:
-        return False, False, [wrong("schema", str(error))]
+        return Inside(exists=False, findings=[wrong("schema", str(error))], unreadable=str(error))
     except sqlite3.Error as error:
-        return False, True, [wrong("file", str(told(error, "reading the store", file)))]
+        says = str(told(error, "reading the store", file))
+        return Inside(exists=False, findings=[wrong("file", says)], unreadable=says)
+
+
+def _read(connection: sqlite3.Connection, file: Path) -> Inside:
+    if not connection.execute(STATEMENTS["our_tables"]).fetchone()[0]:
+        empty = note("schema", "the file holds no tasks yet; the app makes the tables when it starts")
+        return Inside(exists=False, findings=[empty])
+    steps = len(missing(connection, migrations(), file))
+    findings = [_about_journal(connection), _about_schema(steps), *_about_health(connection, file)]
+    return Inside(exists=True, findings=findings, behind=steps > 0)
 
 
 def _about_journal(connection: sqlite3.Connection) -> Finding:

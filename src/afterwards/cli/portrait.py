@@ -1,0 +1,132 @@
+"""One task in words, and tasks as a table or as JSON. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from afterwards.cli.words import ago, ahead, first_line, harmless, harmless_lines, table
+from afterwards.tasks import DEFAULT_PRIORITY, State, Task
+
+_ERROR_WIDTH = 80
+_HEADINGS = ("ID", "STATE", "WHEN", "ATTEMPT", "QUEUE", "NAME", "ERROR")
+_INDENT = 12
+_ONE_LINE = 80
+
+
+def as_table(tasks: Sequence[Task], now: datetime) -> str:
+    """A line for each."""
+    return table(_HEADINGS, [_line(task, now) for task in tasks])
+
+
+def as_page(task: Task, now: datetime) -> str:
+    """Everything that is known about one, with the traceback at the end."""
+    lines = [f"{label:<{_INDENT}}{_indented(text)}" for label, text in _facts(task, now) if text]
+    if task.error is not None and task.error.traceback:
+        lines += ["", harmless_lines(task.error.traceback.rstrip())]
+    return "\n".join(lines)
+
+
+def as_json(task: Task) -> dict[str, object]:
+    """For programs; instants in ISO 8601."""
+    error = task.error
+    return {
+        "id": str(task.id),
+        "name": task.name,
+        "state": task.state,
+        "held": task.held,
+        "queue": task.queue,
+        "priority": task.priority,
+        "attempt": task.attempt,
+        "run": task.run,
+        "crashes": task.crashes,
+        "added": task.added.isoformat(),
+        "due": task.due.isoformat(),
+        "started": _iso(task.started),
+        "ended": _iso(task.ended),
+        "worker": task.worker,
+        "after": None if task.after is None else str(task.after),
+        "key": task.key,
+        "arguments": _parsed(task.arguments),
+        "progress": _parsed(task.progress),
+        "result": _parsed(task.result),
+        "error": None
+        if error is None
+        else {"kind": error.kind, "message": error.message, "traceback": error.traceback},
+    }
+
+
+def when(task: Task, now: datetime) -> str:
+    """The moment that matters in its state."""
+    match task.state:
+        case State.WAITING if task.held is not None:
+            return f"held: {task.held}"
+        case State.WAITING:
+            return f"due {ahead(task.due, now)}"
+        case State.RUNNING:
+            return "started" if task.started is None else f"started {ago(task.started, now)}"
+        case State.DONE | State.FAILED | State.CANCELLED:
+            return "" if task.ended is None else ago(task.ended, now)
+
+
+def _line(task: Task, now: datetime) -> tuple[str, ...]:
+    error = "" if task.error is None else first_line(f"{task.error.kind}: {task.error.message}", _ERROR_WIDTH)
+    attempt = str(task.attempt) if task.attempt else ""
+    return (str(task.id), task.state, when(task, now), attempt, harmless(task.queue), harmless(task.name), error)
+
+
+def _facts(task: Task, now: datetime) -> list[tuple[str, str]]:
+    priority = "" if task.priority == DEFAULT_PRIORITY else f", priority {task.priority}"
+    error = "" if task.error is None else f"{task.error.kind}: {task.error.message}"
+    return [
+        ("id", str(task.id)),
+        ("name", harmless(task.name)),
+        ("state", f"{task.state}, {moment}" if (moment := when(task, now)) else task.state),
+        ("queue", harmless(task.queue) + priority),
+        ("attempt", _attempts(task)),
+        ("after", "" if task.after is None else str(task.after)),
+        ("key", harmless(task.key or "")),
+        ("added", _instant(task.added, now)),
+        ("started", _instant(task.started, now)),
+        ("ended", _instant(task.ended, now)),
+        ("worker", harmless(task.worker or "")),
+        ("arguments", _pretty(task.arguments)),
+        ("progress", _pretty(task.progress)),
+        ("result", _pretty(task.result)),
+        ("error", harmless_lines(error)),
+    ]
+
+
+def _attempts(task: Task) -> str:
+    if not task.crashes:
+        return str(task.attempt)
+    return f"{task.attempt}; {task.crashes} {'process' if task.crashes == 1 else 'processes'} died under it"
+
+
+def _instant(instant: datetime | None, now: datetime) -> str:
+    return "" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S} UTC, {ago(instant, now)}"
+
+
+def _pretty(text: str | None) -> str:
+    if text is None:
+        return ""
+    value = _parsed(text)
+    line = json.dumps(value, ensure_ascii=False)
+    return harmless_lines(line if len(line) <= _ONE_LINE else json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _parsed(text: str | None) -> object:
+    """What is no JSON, though it should be, is shown as it is."""
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n" + " " * _INDENT)

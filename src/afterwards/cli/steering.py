@@ -1,0 +1,70 @@
+"""The commands `retry` and `cancel`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from afterwards.app import Afterwards
+from afterwards.cli.looking import exists
+from afterwards.cli.printing import print_json, print_text
+from afterwards.store import Store
+from afterwards.tasks import Search, State, Task, TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steered:
+    """What became of one task; `task` is None for an id that no task has."""
+
+    id: TaskId
+    changed: bool
+    task: Task | None
+
+
+Verb = Callable[[Store, Collection[TaskId]], Awaitable[list[TaskId]]]
+
+
+def retry_tasks(afterwards: Afterwards, ids: Sequence[TaskId], *, json: bool) -> int:
+    """Let ended tasks wait again; the exit code."""
+    return _tell(asyncio.run(_steer(afterwards, ids, lambda store, these: store.retry(these))), json=json)
+
+
+def cancel_tasks(afterwards: Afterwards, ids: Sequence[TaskId], *, json: bool) -> int:
+    """Cancel waiting tasks, ask running ones to stop; the exit code."""
+    return _tell(asyncio.run(_steer(afterwards, ids, lambda store, these: store.cancel(these))), json=json)
+
+
+async def _steer(afterwards: Afterwards, ids: Sequence[TaskId], verb: Verb) -> list[Steered]:
+    if not exists(afterwards):
+        return [Steered(id=task_id, changed=False, task=None) for task_id in ids]
+    store = afterwards.house.store
+    try:
+        changed = set(await verb(store, ids))
+        tasks = {task.id: task for task in await store.find(Search(ids=tuple(ids)), limit=len(ids))}
+    finally:
+        await store.close()
+    return [Steered(id=task_id, changed=task_id in changed, task=tasks.get(task_id)) for task_id in ids]
+
+
+def _tell(steered: Sequence[Steered], *, json: bool) -> int:
+    if json:
+        print_json([_as_json(one) for one in steered])
+    else:
+        print_text("\n".join(f"{one.id}  {_in_words(one)}" for one in steered))
+    return 1 if any(one.task is None for one in steered) else 0
+
+
+def _as_json(steered: Steered) -> dict[str, object]:
+    state = None if steered.task is None else steered.task.state
+    return {"id": str(steered.id), "changed": steered.changed, "state": state}
+
+
+def _in_words(steered: Steered) -> str:
+    match steered.task:
+        case None:
+            return "unknown"
+        case Task(state=State.RUNNING) if steered.changed:
+            return "asked to stop"
+        case Task(state=state):
+            return f"{state} now" if steered.changed else f"unchanged, it is {state}"
