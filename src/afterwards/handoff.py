@@ -15,7 +15,7 @@ import anyio.to_thread
 from afterwards.batch import LocalCall
 from afterwards.events import Events, LocalTaskFailed, RanLocally, TasksAdded
 from afterwards.store import Store
-from afterwards.tasks import NO_DELAY, Call, TaskId, WorkerId
+from afterwards.tasks import NO_DELAY, Call, TaskId
 from afterwards.worker import Worker
 
 
@@ -54,17 +54,11 @@ class HandOff:
             added = await self._store.add(calls, claimed_by=claimed_by)
         except BaseException:
             worker.let_go(ids)
-            self._disown(worker, claimed_by, ids)
             raise
         finally:
             if claimed_by is not None:
                 worker.unpromise(count)
         worker.accept(one.claimed for one in added if one.claimed is not None)
-
-    def _disown(self, worker: Worker, claimed_by: WorkerId | None, ids: Sequence[TaskId]) -> None:
-        """The request was cancelled or the answer lost, and the write may still happen after all."""
-        if claimed_by is not None:
-            worker.disown(claimed_by, ids)
 
     async def _run_locally(self, call: LocalCall) -> None:
         name = getattr(call.function, "__qualname__", type(call.function).__qualname__)

@@ -66,7 +66,7 @@ class Store(Protocol):
         A call with `after` is held until the first run of that task has ended, if that is still to come. With
         `claimed_by`, each call that is claimable at once by the rules of `claim` (due, not held, its queue served by
         that worker and not paused) is claimed in the same write and comes back in `Added.claimed`; an id that was
-        stored before does not.
+        stored before does not. When the caller is cancelled the calls may be stored all the same, claimed by nobody.
         """
         ...
 

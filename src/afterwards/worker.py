@@ -119,11 +119,6 @@ class Worker:
             else:
                 self._give_back([task])
 
-    def disown(self, worker: WorkerId, ids: Iterable[TaskId]) -> None:
-        """Nobody heard whether these were added and claimed by `worker`: if they were, they wait for anyone."""
-        for task_id in ids:
-            self._settler.put(outcomes.returned(Claim(id=task_id, run=1, worker=worker)))
-
     def accept(self, tasks: Iterable[Task]) -> None:
         """Start tasks that are claimed for this worker, as soon as they may start."""
         for task in tasks:
