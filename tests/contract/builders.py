@@ -19,10 +19,8 @@ LEASE = timedelta(seconds=15)
 EVERYTHING = 1000
 
 
-class TestedStore(Store, Protocol):
+class TimedStore(Store, Protocol):
     """A store whose clock tests may advance."""
-
-    __test__ = False
 
     clock_offset: timedelta
 

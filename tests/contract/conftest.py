@@ -11,7 +11,7 @@ import pytest
 
 from afterwards.stores import store_for
 from afterwards.tasks import WorkerId
-from tests.contract.builders import TestedStore, sign_on
+from tests.contract.builders import TimedStore, sign_on
 
 STORES: dict[str, Callable[[Path], str]] = {
     "sqlite-file": lambda folder: f"sqlite:///{folder}/tasks.db",
@@ -25,15 +25,15 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def store(url: str) -> AsyncIterator[TestedStore]:
-    store = cast(TestedStore, store_for(url))
+async def store(url: str) -> AsyncIterator[TimedStore]:
+    store = cast(TimedStore, store_for(url))
     await store.open()
     yield store
     await store.close()
 
 
 @pytest.fixture
-async def worker(store: TestedStore) -> WorkerId:
+async def worker(store: TimedStore) -> WorkerId:
     """A worker that serves every queue and has signed on."""
     return await sign_on(store)
 
@@ -41,7 +41,7 @@ async def worker(store: TestedStore) -> WorkerId:
 class Clock:
     """Lets time pass for the store."""
 
-    def __init__(self, store: TestedStore) -> None:
+    def __init__(self, store: TimedStore) -> None:
         self._store = store
 
     def advance(self, duration: timedelta) -> None:
@@ -49,5 +49,5 @@ class Clock:
 
 
 @pytest.fixture
-def clock(store: TestedStore) -> Clock:
+def clock(store: TimedStore) -> Clock:
     return Clock(store)

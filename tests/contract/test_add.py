@@ -14,7 +14,7 @@ from afterwards.tasks import Search, State, WorkerId
 from tests.contract.builders import (
     HOUR,
     SECOND,
-    TestedStore,
+    TimedStore,
     a_call,
     a_line,
     a_running_task,
@@ -28,7 +28,7 @@ from tests.contract.builders import (
 LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 
 
-async def test_a_call_waits_as_it_was_added(store: TestedStore):
+async def test_a_call_waits_as_it_was_added(store: TimedStore):
     call = a_call(name="shop.mail:send", arguments='["süß", "\\u0000", "🎈"]', queue="mail", priority=7)
     await store.add([call])
     task = await the_task(store, call.id)
@@ -37,19 +37,19 @@ async def test_a_call_waits_as_it_was_added(store: TestedStore):
     assert (task.worker, task.started, task.ended, task.error, task.result) == (None, None, None, None, None)
 
 
-async def test_each_call_is_answered_in_its_order(store: TestedStore):
+async def test_each_call_is_answered_in_its_order(store: TimedStore):
     calls = some_calls(5)
     added = await store.add(calls)
     assert [one.id for one in added] == ids_of(calls)
     assert all(one.claimed is None for one in added)
 
 
-async def test_adding_nothing_does_nothing(store: TestedStore):
+async def test_adding_nothing_does_nothing(store: TimedStore):
     assert await store.add([]) == []
     assert await store.find(Search(), limit=10) == []
 
 
-async def test_the_same_ids_again_change_nothing(store: TestedStore):
+async def test_the_same_ids_again_change_nothing(store: TimedStore):
     first, second = some_calls(2)
     await store.add([first])
     before = await the_task(store, first.id)
@@ -59,14 +59,14 @@ async def test_the_same_ids_again_change_nothing(store: TestedStore):
     assert len(await store.find(Search(), limit=10)) == 2
 
 
-async def test_the_same_id_twice_in_one_write_is_stored_once(store: TestedStore):
+async def test_the_same_id_twice_in_one_write_is_stored_once(store: TimedStore):
     call = a_call()
     added = await store.add([call, call])
     assert [one.id for one in added] == [call.id, call.id]
     assert len(await store.find(Search(), limit=10)) == 1
 
 
-async def test_an_ended_task_does_not_come_back_when_its_id_is_added_again(store: TestedStore, worker: WorkerId):
+async def test_an_ended_task_does_not_come_back_when_its_id_is_added_again(store: TimedStore, worker: WorkerId):
     call = a_call()
     await store.add([call])
     await end_all(store, await claim_all(store, worker))
@@ -74,7 +74,7 @@ async def test_an_ended_task_does_not_come_back_when_its_id_is_added_again(store
     assert await claim_all(store, worker) == []
 
 
-async def test_a_call_is_due_when_it_was_added_plus_its_delay(store: TestedStore):
+async def test_a_call_is_due_when_it_was_added_plus_its_delay(store: TimedStore):
     call = a_call(delay=HOUR)
     await store.add([call])
     task = await the_task(store, call.id)
@@ -82,14 +82,14 @@ async def test_a_call_is_due_when_it_was_added_plus_its_delay(store: TestedStore
     assert abs(task.added - datetime.now(UTC)) < timedelta(seconds=30)
 
 
-async def test_an_instant_given_by_the_user_wins_over_the_delay(store: TestedStore):
+async def test_an_instant_given_by_the_user_wins_over_the_delay(store: TimedStore):
     due = datetime(2031, 5, 4, 3, 2, 1, 123456, tzinfo=UTC)
     call = a_call(delay=HOUR, due=due)
     await store.add([call])
     assert (await the_task(store, call.id)).due == due
 
 
-async def test_an_instant_in_another_zone_is_the_same_instant(store: TestedStore):
+async def test_an_instant_in_another_zone_is_the_same_instant(store: TimedStore):
     due = datetime.fromisoformat("2031-05-04T03:02:01+08:00")
     call = a_call(due=due)
     await store.add([call])
@@ -97,13 +97,13 @@ async def test_an_instant_in_another_zone_is_the_same_instant(store: TestedStore
 
 
 @pytest.mark.parametrize("delay", [timedelta.max, timedelta(days=365 * 9000)])
-async def test_a_delay_beyond_the_calendar_ends_with_the_calendar(store: TestedStore, delay: timedelta):
+async def test_a_delay_beyond_the_calendar_ends_with_the_calendar(store: TimedStore, delay: timedelta):
     call = a_call(delay=delay)
     await store.add([call])
     assert (await the_task(store, call.id)).due == LAST_INSTANT
 
 
-async def test_a_policy_given_at_the_call_is_kept(store: TestedStore):
+async def test_a_policy_given_at_the_call_is_kept(store: TimedStore):
     retry = Retry(attempts=7, crashes=1, first=0.5, factor=3.0, longest=60.0, jitter=0.0, unless=("ValueError",))
     call = a_call(retry=retry)
     await store.add([call])
@@ -127,14 +127,14 @@ async def test_a_policy_given_at_the_call_is_kept(store: TestedStore):
     ids=repr,
 )
 async def test_a_call_that_would_not_come_back_is_refused_and_nothing_of_its_request_is_stored(
-    store: TestedStore, options: dict[str, object]
+    store: TimedStore, options: dict[str, object]
 ):
     with pytest.raises(CannotStore):
         await store.add([a_call(), a_call(**options)])
     assert await store.find(Search(), limit=10) == []
 
 
-async def test_one_refused_request_among_many_fails_alone(store: TestedStore):
+async def test_one_refused_request_among_many_fails_alone(store: TimedStore):
     good = some_calls(50)
     results = await asyncio.gather(
         *(store.add([call]) for call in good[:25]),
@@ -147,14 +147,14 @@ async def test_one_refused_request_among_many_fails_alone(store: TestedStore):
     assert set(ids_of(await store.find(Search(), limit=100))) == set(ids_of(good))
 
 
-async def test_many_requests_at_once_are_all_stored(store: TestedStore):
+async def test_many_requests_at_once_are_all_stored(store: TimedStore):
     requests = [some_calls(3) for _ in range(100)]
     answers = await asyncio.gather(*(store.add(request) for request in requests))
     assert [[one.id for one in answer] for answer in answers] == [ids_of(request) for request in requests]
     assert len(await store.find(Search(), limit=1000)) == 300
 
 
-async def test_a_large_call_comes_back_whole(store: TestedStore):
+async def test_a_large_call_comes_back_whole(store: TimedStore):
     call = a_call(arguments=f'"{"x" * 1_000_000}"')
     await store.add([call])
     assert (await the_task(store, call.id)).arguments == call.arguments
@@ -163,7 +163,7 @@ async def test_a_large_call_comes_back_whole(store: TestedStore):
 # After another call
 
 
-async def test_the_later_calls_of_a_line_are_held_after_the_one_before(store: TestedStore):
+async def test_the_later_calls_of_a_line_are_held_after_the_one_before(store: TimedStore):
     first, second, third = a_line(3)
     await store.add([first, second, third])
     tasks = [await the_task(store, call.id) for call in (first, second, third)]
@@ -171,7 +171,7 @@ async def test_the_later_calls_of_a_line_are_held_after_the_one_before(store: Te
     assert [task.after for task in tasks] == [None, first.id, second.id]
 
 
-async def test_a_call_after_a_stored_task_that_has_not_run_is_held(store: TestedStore):
+async def test_a_call_after_a_stored_task_that_has_not_run_is_held(store: TimedStore):
     former = a_call()
     await store.add([former])
     call = a_call(after=former.id)
@@ -179,14 +179,14 @@ async def test_a_call_after_a_stored_task_that_has_not_run_is_held(store: Tested
     assert (await the_task(store, call.id)).held == "after"
 
 
-async def test_a_call_after_a_running_task_is_held(store: TestedStore, worker: WorkerId):
+async def test_a_call_after_a_running_task_is_held(store: TimedStore, worker: WorkerId):
     former = await a_running_task(store, worker)
     call = a_call(after=former.id)
     await store.add([call])
     assert (await the_task(store, call.id)).held == "after"
 
 
-async def test_a_call_after_a_task_that_has_ended_is_not_held(store: TestedStore, worker: WorkerId):
+async def test_a_call_after_a_task_that_has_ended_is_not_held(store: TimedStore, worker: WorkerId):
     former = await a_running_task(store, worker)
     await end_all(store, [former])
     call = a_call(after=former.id)
@@ -194,19 +194,19 @@ async def test_a_call_after_a_task_that_has_ended_is_not_held(store: TestedStore
     assert (await the_task(store, call.id)).held is None
 
 
-async def test_a_call_after_one_that_was_never_stored_is_not_held(store: TestedStore):
+async def test_a_call_after_one_that_was_never_stored_is_not_held(store: TimedStore):
     call = a_call(after=new_id())
     await store.add([call])
     assert (await the_task(store, call.id)).held is None
 
 
-async def test_a_call_after_itself_is_not_held(store: TestedStore):
+async def test_a_call_after_itself_is_not_held(store: TimedStore):
     call = a_call()
     await store.add([a_call(id=call.id, after=call.id)])
     assert (await the_task(store, call.id)).held is None
 
 
-async def test_a_line_that_is_sent_again_after_its_head_has_run_is_not_held_by_it(store: TestedStore, worker: WorkerId):
+async def test_a_line_that_is_sent_again_after_its_head_has_run_is_not_held_by_it(store: TimedStore, worker: WorkerId):
     first, second = a_line(2)
     await store.add([first])
     await end_all(store, await claim_all(store, worker))
@@ -214,14 +214,14 @@ async def test_a_line_that_is_sent_again_after_its_head_has_run_is_not_held_by_i
     assert (await the_task(store, second.id)).held is None
 
 
-async def test_lines_of_two_requests_in_one_write_do_not_hold_each_other(store: TestedStore, worker: WorkerId):
+async def test_lines_of_two_requests_in_one_write_do_not_hold_each_other(store: TimedStore, worker: WorkerId):
     lines = [a_line(2) for _ in range(20)]
     await asyncio.gather(*(store.add(line) for line in lines))
     claimed = await claim_all(store, worker)
     assert set(ids_of(claimed)) == {line[0].id for line in lines}
 
 
-async def test_time_given_by_delay_counts_from_the_moment_of_storing(store: TestedStore, worker: WorkerId):
+async def test_time_given_by_delay_counts_from_the_moment_of_storing(store: TimedStore, worker: WorkerId):
     await store.add([a_call(delay=SECOND)])
     assert await claim_all(store, worker) == []
     store.clock_offset += SECOND

@@ -7,7 +7,7 @@ from afterwards.outcomes import Ending, done
 from afterwards.tasks import State, WorkerId
 from tests.contract.builders import (
     HOUR,
-    TestedStore,
+    TimedStore,
     a_call,
     a_line,
     a_running_task,
@@ -18,7 +18,7 @@ from tests.contract.builders import (
 )
 
 
-async def test_a_waiting_task_is_cancelled_at_once(store: TestedStore, worker: WorkerId):
+async def test_a_waiting_task_is_cancelled_at_once(store: TimedStore, worker: WorkerId):
     call = a_call()
     await store.add([call])
     assert await store.cancel([call.id]) == [call.id]
@@ -28,7 +28,7 @@ async def test_a_waiting_task_is_cancelled_at_once(store: TestedStore, worker: W
     assert await claim_all(store, worker) == []
 
 
-async def test_a_delayed_or_held_task_is_cancelled_at_once(store: TestedStore):
+async def test_a_delayed_or_held_task_is_cancelled_at_once(store: TimedStore):
     delayed, (head, held) = a_call(delay=HOUR), a_line(2)
     await store.add([delayed, head, held])
     assert await store.cancel([delayed.id, held.id]) == [delayed.id, held.id]
@@ -37,7 +37,7 @@ async def test_a_delayed_or_held_task_is_cancelled_at_once(store: TestedStore):
     assert (task.state, task.held) == (State.CANCELLED, None)
 
 
-async def test_a_running_task_is_asked_to_stop(store: TestedStore, worker: WorkerId):
+async def test_a_running_task_is_asked_to_stop(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     assert await store.cancel([running.id]) == [running.id]
     task = await the_task(store, running.id)
@@ -45,7 +45,7 @@ async def test_a_running_task_is_asked_to_stop(store: TestedStore, worker: Worke
     assert await store.cancellations(worker) == [running.claim]
 
 
-async def test_only_the_worker_that_runs_it_is_told(store: TestedStore, worker: WorkerId):
+async def test_only_the_worker_that_runs_it_is_told(store: TimedStore, worker: WorkerId):
     other = await sign_on(store, "other")
     running = await a_running_task(store, other)
     await a_running_task(store, worker)
@@ -54,20 +54,20 @@ async def test_only_the_worker_that_runs_it_is_told(store: TestedStore, worker: 
     assert await store.cancellations(other) == [running.claim]
 
 
-async def test_nobody_is_told_any_more_when_the_run_has_ended(store: TestedStore, worker: WorkerId):
+async def test_nobody_is_told_any_more_when_the_run_has_ended(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.cancel([running.id])
     await store.settle([outcome(running.claim, Ending.CANCELLED)])
     assert await store.cancellations(worker) == []
 
 
-async def test_asking_twice_changes_nothing_more(store: TestedStore, worker: WorkerId):
+async def test_asking_twice_changes_nothing_more(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.cancel([running.id])
     assert await store.cancel([running.id]) == []
 
 
-async def test_ended_and_unknown_tasks_are_left_as_they_are(store: TestedStore, worker: WorkerId):
+async def test_ended_and_unknown_tasks_are_left_as_they_are(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.settle([done(running.claim)])
     before = await the_task(store, running.id)

@@ -8,7 +8,7 @@ from afterwards.outcomes import Ending, done
 from afterwards.tasks import Hold, State, Task, WorkerId
 from tests.contract.builders import (
     EVERYTHING,
-    TestedStore,
+    TimedStore,
     a_call,
     a_line,
     claim_all,
@@ -22,7 +22,7 @@ FREEING = (Ending.DONE, Ending.FAILED, Ending.RETRIED, Ending.AGAIN, Ending.CANC
 KEEPING = (Ending.RETURNED, Ending.UNKNOWN)
 
 
-async def a_running_line(store: TestedStore, worker: WorkerId, length: int = 2) -> tuple[Task, list[Task]]:
+async def a_running_line(store: TimedStore, worker: WorkerId, length: int = 2) -> tuple[Task, list[Task]]:
     """The head of a line runs, the others are held."""
     line = a_line(length)
     await store.add(line)
@@ -31,7 +31,7 @@ async def a_running_line(store: TestedStore, worker: WorkerId, length: int = 2) 
 
 
 @pytest.mark.parametrize("ending", FREEING)
-async def test_an_end_of_its_run_frees_the_follower(store: TestedStore, worker: WorkerId, ending: Ending):
+async def test_an_end_of_its_run_frees_the_follower(store: TimedStore, worker: WorkerId, ending: Ending):
     head, [follower] = await a_running_line(store, worker)
     await store.settle([outcome(head.claim, ending)])
     assert (await the_task(store, follower.id)).held is None
@@ -39,7 +39,7 @@ async def test_an_end_of_its_run_frees_the_follower(store: TestedStore, worker: 
 
 
 @pytest.mark.parametrize("ending", KEEPING)
-async def test_a_run_that_did_not_happen_frees_nobody(store: TestedStore, worker: WorkerId, ending: Ending):
+async def test_a_run_that_did_not_happen_frees_nobody(store: TimedStore, worker: WorkerId, ending: Ending):
     head, [follower] = await a_running_line(store, worker)
     await store.settle([outcome(head.claim, ending)])
     assert (await the_task(store, follower.id)).held is Hold.AFTER
@@ -50,7 +50,7 @@ def test_every_ending_frees_or_keeps():
     assert set(FREEING) | set(KEEPING) == set(Ending)
 
 
-async def test_a_line_runs_in_its_order(store: TestedStore, worker: WorkerId):
+async def test_a_line_runs_in_its_order(store: TimedStore, worker: WorkerId):
     line = a_line(5)
     await store.add(line)
     order = []
@@ -60,13 +60,13 @@ async def test_a_line_runs_in_its_order(store: TestedStore, worker: WorkerId):
     assert order == ids_of(line)
 
 
-async def test_only_the_next_is_freed(store: TestedStore, worker: WorkerId):
+async def test_only_the_next_is_freed(store: TimedStore, worker: WorkerId):
     head, [_, last] = await a_running_line(store, worker, 3)
     await store.settle([done(head.claim)])
     assert (await the_task(store, last.id)).held is Hold.AFTER
 
 
-async def test_all_that_wait_for_one_task_are_freed(store: TestedStore, worker: WorkerId):
+async def test_all_that_wait_for_one_task_are_freed(store: TimedStore, worker: WorkerId):
     head = a_call()
     fan = [a_call(after=head.id) for _ in range(3)]
     await store.add([head, *fan])
@@ -75,7 +75,7 @@ async def test_all_that_wait_for_one_task_are_freed(store: TestedStore, worker: 
     assert set(ids_of(await claim_all(store, worker))) == set(ids_of(fan))
 
 
-async def test_what_failed_and_will_be_retried_does_not_stop_the_next(store: TestedStore, worker: WorkerId):
+async def test_what_failed_and_will_be_retried_does_not_stop_the_next(store: TimedStore, worker: WorkerId):
     head, [second, third] = await a_running_line(store, worker, 3)
     await store.settle([outcome(head.claim, Ending.RETRIED)])
     claimed = {task.id: task for task in await claim_all(store, worker)}
@@ -84,13 +84,13 @@ async def test_what_failed_and_will_be_retried_does_not_stop_the_next(store: Tes
     assert (await the_task(store, third.id)).held is Hold.AFTER
 
 
-async def test_a_rescued_task_keeps_its_followers_waiting(store: TestedStore, worker: WorkerId):
+async def test_a_rescued_task_keeps_its_followers_waiting(store: TimedStore, worker: WorkerId):
     _, [follower] = await a_running_line(store, worker)
     await store.rescue(known_dead=[worker], expired=False, limit=EVERYTHING)
     assert (await the_task(store, follower.id)).held is Hold.AFTER
 
 
-async def test_a_poisoned_task_frees_its_followers(store: TestedStore, worker: WorkerId):
+async def test_a_poisoned_task_frees_its_followers(store: TimedStore, worker: WorkerId):
     line = a_line(2, crashes=1)
     await store.add(line)
     await claim_all(store, worker)
@@ -99,20 +99,20 @@ async def test_a_poisoned_task_frees_its_followers(store: TestedStore, worker: W
     assert (await the_task(store, line[1].id)).held is None
 
 
-async def test_a_signed_off_worker_frees_no_followers(store: TestedStore, worker: WorkerId):
+async def test_a_signed_off_worker_frees_no_followers(store: TimedStore, worker: WorkerId):
     _, [follower] = await a_running_line(store, worker)
     await store.sign_off(worker)
     assert (await the_task(store, follower.id)).held is Hold.AFTER
 
 
-async def test_cancelling_the_waiting_head_frees_the_follower(store: TestedStore, worker: WorkerId):
+async def test_cancelling_the_waiting_head_frees_the_follower(store: TimedStore, worker: WorkerId):
     head, follower = a_line(2)
     await store.add([head, follower])
     await store.cancel([head.id])
     assert ids_of(await claim_all(store, worker)) == [follower.id]
 
 
-async def test_the_line_closes_over_a_cancelled_task_whose_turn_had_not_come(store: TestedStore, worker: WorkerId):
+async def test_the_line_closes_over_a_cancelled_task_whose_turn_had_not_come(store: TimedStore, worker: WorkerId):
     head, [second, third] = await a_running_line(store, worker, 3)
     await store.cancel([second.id])
     assert (await the_task(store, third.id)).held is Hold.AFTER
@@ -120,7 +120,7 @@ async def test_the_line_closes_over_a_cancelled_task_whose_turn_had_not_come(sto
     assert ids_of(await claim_all(store, worker)) == [third.id]
 
 
-async def test_the_line_closes_over_several_cancelled_tasks(store: TestedStore, worker: WorkerId):
+async def test_the_line_closes_over_several_cancelled_tasks(store: TimedStore, worker: WorkerId):
     head, [second, third, fourth] = await a_running_line(store, worker, 4)
     await store.cancel([third.id, second.id])
     assert (await the_task(store, fourth.id)).held is Hold.AFTER
@@ -128,7 +128,7 @@ async def test_the_line_closes_over_several_cancelled_tasks(store: TestedStore, 
     assert ids_of(await claim_all(store, worker)) == [fourth.id]
 
 
-async def test_cancelling_a_whole_waiting_line_leaves_nobody_held(store: TestedStore, worker: WorkerId):
+async def test_cancelling_a_whole_waiting_line_leaves_nobody_held(store: TimedStore, worker: WorkerId):
     line = a_line(4)
     await store.add(line)
     assert len(await store.cancel(ids_of(line))) == 4
@@ -139,7 +139,7 @@ async def test_cancelling_a_whole_waiting_line_leaves_nobody_held(store: TestedS
 # A worker that settles gets what it frees
 
 
-async def test_a_settler_gets_the_followers_it_frees(store: TestedStore, worker: WorkerId):
+async def test_a_settler_gets_the_followers_it_frees(store: TimedStore, worker: WorkerId):
     head, [follower] = await a_running_line(store, worker)
     settled = await store.settle([done(head.claim)], claimed_by=worker)
     [task] = settled.claimed
@@ -147,7 +147,7 @@ async def test_a_settler_gets_the_followers_it_frees(store: TestedStore, worker:
     assert task == await the_task(store, follower.id)
 
 
-async def test_a_settler_runs_a_whole_line_without_looking_for_it(store: TestedStore, worker: WorkerId):
+async def test_a_settler_runs_a_whole_line_without_looking_for_it(store: TimedStore, worker: WorkerId):
     line = a_line(4)
     added = await store.add(line, claimed_by=worker)
     order = [task for one in added if (task := one.claimed) is not None]
@@ -157,7 +157,7 @@ async def test_a_settler_runs_a_whole_line_without_looking_for_it(store: TestedS
     assert ids_of(order) == ids_of(line)
 
 
-async def test_a_settler_gets_no_follower_whose_queue_is_paused(store: TestedStore, worker: WorkerId):
+async def test_a_settler_gets_no_follower_whose_queue_is_paused(store: TimedStore, worker: WorkerId):
     head, [follower] = await a_running_line(store, worker)
     await store.pause("default", paused=True)
     settled = await store.settle([done(head.claim)], claimed_by=worker)
@@ -165,7 +165,7 @@ async def test_a_settler_gets_no_follower_whose_queue_is_paused(store: TestedSto
     assert (await the_task(store, follower.id)).held is None
 
 
-async def test_a_settler_gets_no_follower_of_a_queue_it_does_not_serve(store: TestedStore):
+async def test_a_settler_gets_no_follower_of_a_queue_it_does_not_serve(store: TimedStore):
     worker = await sign_on(store, queues=("default",))
     head = a_call()
     await store.add([head, a_call(after=head.id, queue="other")], claimed_by=worker)
@@ -173,14 +173,14 @@ async def test_a_settler_gets_no_follower_of_a_queue_it_does_not_serve(store: Te
     assert settled.claimed == []
 
 
-async def test_a_settler_that_was_lost_gets_nothing(store: TestedStore, worker: WorkerId):
+async def test_a_settler_that_was_lost_gets_nothing(store: TimedStore, worker: WorkerId):
     head, _ = await a_running_line(store, worker)
     await store.rescue(known_dead=[worker], expired=False, limit=EVERYTHING)
     settled = await store.settle([done(head.claim)], claimed_by=worker)
     assert (settled.held, settled.claimed) == ([], [])
 
 
-async def test_each_settler_gets_its_own(store: TestedStore, worker: WorkerId):
+async def test_each_settler_gets_its_own(store: TimedStore, worker: WorkerId):
     other = await sign_on(store, "other")
     head, [follower] = await a_running_line(store, worker)
     other_head, [other_follower] = await a_running_line(store, other)

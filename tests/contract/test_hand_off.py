@@ -10,7 +10,7 @@ import pytest
 from afterwards.tasks import Search, State, WorkerId
 from tests.contract.builders import (
     HOUR,
-    TestedStore,
+    TimedStore,
     a_call,
     a_line,
     claim_all,
@@ -22,7 +22,7 @@ from tests.contract.builders import (
 )
 
 
-async def test_a_claimable_call_is_claimed_by_its_adder(store: TestedStore, worker: WorkerId):
+async def test_a_claimable_call_is_claimed_by_its_adder(store: TimedStore, worker: WorkerId):
     call = a_call()
     [added] = await store.add([call], claimed_by=worker)
     task = added.claimed
@@ -32,12 +32,12 @@ async def test_a_claimable_call_is_claimed_by_its_adder(store: TestedStore, work
     assert task == await the_task(store, call.id)
 
 
-async def test_what_was_handed_off_is_not_claimed_again(store: TestedStore, worker: WorkerId):
+async def test_what_was_handed_off_is_not_claimed_again(store: TimedStore, worker: WorkerId):
     await store.add([a_call()], claimed_by=worker)
     assert await claim_all(store, worker) == []
 
 
-async def test_an_outcome_of_a_handed_off_task_holds(store: TestedStore, worker: WorkerId):
+async def test_an_outcome_of_a_handed_off_task_holds(store: TimedStore, worker: WorkerId):
     [added] = await store.add([a_call()], claimed_by=worker)
     assert added.claimed is not None
     await end_all(store, [added.claimed])
@@ -49,7 +49,7 @@ async def test_an_outcome_of_a_handed_off_task_holds(store: TestedStore, worker:
     [{"delay": HOUR}, {"due": datetime(2100, 1, 1, tzinfo=UTC)}, {"queue": "other"}, {"queue": "paused"}],
     ids=repr,
 )
-async def test_a_call_that_is_not_claimable_waits(store: TestedStore, options: dict[str, object]):
+async def test_a_call_that_is_not_claimable_waits(store: TimedStore, options: dict[str, object]):
     worker = await sign_on(store, queues=("default", "paused"))
     await store.pause("paused", paused=True)
     [added] = await store.add([a_call(**options)], claimed_by=worker)
@@ -57,28 +57,28 @@ async def test_a_call_that_is_not_claimable_waits(store: TestedStore, options: d
     assert (await the_task(store, added.id)).state is State.WAITING
 
 
-async def test_a_call_that_was_due_before_is_claimed(store: TestedStore, worker: WorkerId):
+async def test_a_call_that_was_due_before_is_claimed(store: TimedStore, worker: WorkerId):
     [added] = await store.add([a_call(due=datetime(2020, 1, 1, tzinfo=UTC))], claimed_by=worker)
     assert added.claimed is not None
 
 
-async def test_only_the_head_of_a_line_is_claimed(store: TestedStore, worker: WorkerId):
+async def test_only_the_head_of_a_line_is_claimed(store: TimedStore, worker: WorkerId):
     added = await store.add(a_line(3), claimed_by=worker)
     assert [one.claimed is not None for one in added] == [True, False, False]
 
 
-async def test_a_worker_that_has_not_signed_on_claims_nothing(store: TestedStore):
+async def test_a_worker_that_has_not_signed_on_claims_nothing(store: TimedStore):
     [added] = await store.add([a_call()], claimed_by=WorkerId("nobody"))
     assert added.claimed is None
 
 
-async def test_a_worker_that_is_leaving_claims_nothing(store: TestedStore, worker: WorkerId):
+async def test_a_worker_that_is_leaving_claims_nothing(store: TimedStore, worker: WorkerId):
     await store.sign_off(worker, leaving=True)
     [added] = await store.add([a_call()], claimed_by=worker)
     assert added.claimed is None
 
 
-async def test_an_id_that_was_stored_before_is_not_claimed_again(store: TestedStore, worker: WorkerId):
+async def test_an_id_that_was_stored_before_is_not_claimed_again(store: TimedStore, worker: WorkerId):
     call = a_call()
     await store.add([call], claimed_by=worker)
     [added] = await store.add([call], claimed_by=worker)
@@ -86,7 +86,7 @@ async def test_an_id_that_was_stored_before_is_not_claimed_again(store: TestedSt
     assert (await the_task(store, call.id)).run == 1
 
 
-async def test_an_id_that_waits_already_is_left_to_claim(store: TestedStore, worker: WorkerId):
+async def test_an_id_that_waits_already_is_left_to_claim(store: TimedStore, worker: WorkerId):
     call = a_call()
     await store.add([call])
     [added] = await store.add([call], claimed_by=worker)
@@ -94,7 +94,7 @@ async def test_an_id_that_waits_already_is_left_to_claim(store: TestedStore, wor
     assert ids_of(await claim_all(store, worker)) == [call.id]
 
 
-async def test_each_adder_gets_its_own_tasks(store: TestedStore, worker: WorkerId):
+async def test_each_adder_gets_its_own_tasks(store: TimedStore, worker: WorkerId):
     other = await sign_on(store, "other")
     requests = [(some_calls(2), claimer) for _ in range(20) for claimer in (worker, other, None)]
     answers = await asyncio.gather(*(store.add(calls, claimed_by=claimer) for calls, claimer in requests))
@@ -104,7 +104,7 @@ async def test_each_adder_gets_its_own_tasks(store: TestedStore, worker: WorkerI
         assert all(task.worker == claimer for task in claimed)
 
 
-async def test_what_a_cancelled_adder_claimed_does_not_stay_with_its_worker(store: TestedStore, worker: WorkerId):
+async def test_what_a_cancelled_adder_claimed_does_not_stay_with_its_worker(store: TimedStore, worker: WorkerId):
     for _ in range(20):
         adding = asyncio.ensure_future(store.add([a_call()], claimed_by=worker))
         await asyncio.sleep(0)

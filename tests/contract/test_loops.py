@@ -7,7 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable
 
 from afterwards.tasks import Search, Woken, WorkerId
-from tests.contract.builders import TestedStore, a_call, claim_all, end_all, ids_of, some_calls
+from tests.contract.builders import TimedStore, a_call, claim_all, end_all, ids_of, some_calls
 
 
 def in_another_loop(work: Callable[[], Awaitable[object]]) -> threading.Thread:
@@ -24,7 +24,7 @@ async def joined(threads: list[threading.Thread]) -> None:
         await asyncio.to_thread(thread.join)
 
 
-async def test_adds_from_several_loops_are_all_stored(store: TestedStore):
+async def test_adds_from_several_loops_are_all_stored(store: TimedStore):
     batches = [some_calls(20) for _ in range(4)]
 
     async def add_all(batch_number: int) -> None:
@@ -37,7 +37,7 @@ async def test_adds_from_several_loops_are_all_stored(store: TestedStore):
     assert set(ids_of(await store.find(Search(), limit=1000))) == expected
 
 
-async def test_a_waiter_is_woken_by_a_write_from_another_loop(store: TestedStore, worker: WorkerId):
+async def test_a_waiter_is_woken_by_a_write_from_another_loop(store: TimedStore, worker: WorkerId):
     waiting = asyncio.ensure_future(store.wait(worker, timeout=20.0, suspects=True))
     await asyncio.sleep(0.1)
     await joined([in_another_loop(lambda: store.add([a_call()]))])
@@ -45,7 +45,7 @@ async def test_a_waiter_is_woken_by_a_write_from_another_loop(store: TestedStore
         assert await waiting is Woken.READY
 
 
-async def test_every_verb_works_from_another_loop(store: TestedStore, worker: WorkerId):
+async def test_every_verb_works_from_another_loop(store: TimedStore, worker: WorkerId):
     async def whole_life() -> None:
         await store.open()
         await store.add(some_calls(3))
@@ -57,7 +57,7 @@ async def test_every_verb_works_from_another_loop(store: TestedStore, worker: Wo
     assert (await store.census()).by_state["done"] == 3  # type: ignore[index]  # a State is its string
 
 
-async def test_a_loop_that_closed_before_its_answer_came_harms_nobody(store: TestedStore):
+async def test_a_loop_that_closed_before_its_answer_came_harms_nobody(store: TimedStore):
     async def leave_early() -> None:
         adding = asyncio.ensure_future(store.add(some_calls(5)))
         await asyncio.sleep(0)

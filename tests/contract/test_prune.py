@@ -10,7 +10,7 @@ from afterwards.outcomes import Ending
 from afterwards.tasks import Search, WorkerId
 from tests.contract.builders import (
     HOUR,
-    TestedStore,
+    TimedStore,
     a_call,
     a_line,
     a_running_task,
@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize("ending", [Ending.DONE, Ending.FAILED, Ending.CANCELLED])
-async def test_what_ended_longer_ago_goes(store: TestedStore, worker: WorkerId, ending: Ending):
+async def test_what_ended_longer_ago_goes(store: TimedStore, worker: WorkerId, ending: Ending):
     task = await a_running_task(store, worker)
     await store.settle([outcome(task.claim, ending)])
     store.clock_offset += DAY + HOUR
@@ -33,14 +33,14 @@ async def test_what_ended_longer_ago_goes(store: TestedStore, worker: WorkerId, 
     assert await store.find(Search(), limit=10) == []
 
 
-async def test_what_ended_later_stays(store: TestedStore, worker: WorkerId):
+async def test_what_ended_later_stays(store: TimedStore, worker: WorkerId):
     await end_all(store, [await a_running_task(store, worker)])
     store.clock_offset += DAY - HOUR
     assert await store.prune(older_than=DAY, limit=10) == 0
     assert len(await store.find(Search(), limit=10)) == 1
 
 
-async def test_no_unfinished_task_ever_goes(store: TestedStore, worker: WorkerId):
+async def test_no_unfinished_task_ever_goes(store: TimedStore, worker: WorkerId):
     await a_running_task(store, worker)
     tried = await a_running_task(store, worker)
     await store.settle([outcome(tried.claim, Ending.RETRIED, delay=HOUR)])
@@ -52,7 +52,7 @@ async def test_no_unfinished_task_ever_goes(store: TestedStore, worker: WorkerId
     assert len(await store.find(Search(), limit=10)) == 6
 
 
-async def test_a_task_that_was_retried_is_unfinished(store: TestedStore, worker: WorkerId):
+async def test_a_task_that_was_retried_is_unfinished(store: TimedStore, worker: WorkerId):
     task = await a_running_task(store, worker)
     await end_all(store, [task])
     await store.retry([task.id])
@@ -60,7 +60,7 @@ async def test_a_task_that_was_retried_is_unfinished(store: TestedStore, worker:
     assert await store.prune(older_than=DAY, limit=100) == 0
 
 
-async def test_a_limit_bounds_one_call_and_the_oldest_go_first(store: TestedStore, worker: WorkerId):
+async def test_a_limit_bounds_one_call_and_the_oldest_go_first(store: TimedStore, worker: WorkerId):
     calls = some_calls(5)
     await store.add(calls)
     for _ in calls:

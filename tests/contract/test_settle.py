@@ -13,7 +13,7 @@ from tests.contract.builders import (
     EVERYTHING,
     HOUR,
     SECOND,
-    TestedStore,
+    TimedStore,
     a_call,
     a_failure,
     a_line,
@@ -26,7 +26,7 @@ from tests.contract.builders import (
 )
 
 
-async def test_a_done_task_keeps_its_result(store: TestedStore, worker: WorkerId):
+async def test_a_done_task_keeps_its_result(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     settled = await store.settle([done(running.claim, result='{"sent": "ü"}')])
     assert settled.held == [running.claim]
@@ -35,7 +35,7 @@ async def test_a_done_task_keeps_its_result(store: TestedStore, worker: WorkerId
     assert task.ended is not None
 
 
-async def test_a_task_that_failed_for_good_keeps_its_error(store: TestedStore, worker: WorkerId):
+async def test_a_task_that_failed_for_good_keeps_its_error(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.settle([outcome(running.claim, Ending.FAILED, error=a_failure("wörks not"))])
     task = await the_task(store, running.id)
@@ -43,7 +43,7 @@ async def test_a_task_that_failed_for_good_keeps_its_error(store: TestedStore, w
     assert task.ended is not None
 
 
-async def test_a_task_that_is_tried_again_waits_and_keeps_its_error(store: TestedStore, worker: WorkerId):
+async def test_a_task_that_is_tried_again_waits_and_keeps_its_error(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.settle([outcome(running.claim, Ending.RETRIED, delay=HOUR)])
     task = await the_task(store, running.id)
@@ -55,7 +55,7 @@ async def test_a_task_that_is_tried_again_waits_and_keeps_its_error(store: Teste
     assert again.attempt == 2
 
 
-async def test_a_later_success_leaves_no_error_behind(store: TestedStore, worker: WorkerId):
+async def test_a_later_success_leaves_no_error_behind(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.settle([outcome(running.claim, Ending.RETRIED)])
     [again] = await claim_all(store, worker)
@@ -63,7 +63,7 @@ async def test_a_later_success_leaves_no_error_behind(store: TestedStore, worker
     assert (await the_task(store, running.id)).error is None
 
 
-async def test_asking_for_a_later_try_spends_no_attempt(store: TestedStore, worker: WorkerId):
+async def test_asking_for_a_later_try_spends_no_attempt(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.settle([outcome(running.claim, Ending.AGAIN, delay=HOUR)])
     task = await the_task(store, running.id)
@@ -71,7 +71,7 @@ async def test_asking_for_a_later_try_spends_no_attempt(store: TestedStore, work
     assert await claim_all(store, worker) == []
 
 
-async def test_a_cancelled_run_ends_its_task(store: TestedStore, worker: WorkerId):
+async def test_a_cancelled_run_ends_its_task(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.settle([outcome(running.claim, Ending.CANCELLED)])
     task = await the_task(store, running.id)
@@ -79,7 +79,7 @@ async def test_a_cancelled_run_ends_its_task(store: TestedStore, worker: WorkerI
     assert task.ended is not None
 
 
-async def test_a_returned_task_is_as_if_it_had_never_been_claimed(store: TestedStore, worker: WorkerId):
+async def test_a_returned_task_is_as_if_it_had_never_been_claimed(store: TimedStore, worker: WorkerId):
     call = a_call()
     await store.add([call])
     before = await the_task(store, call.id)
@@ -91,7 +91,7 @@ async def test_a_returned_task_is_as_if_it_had_never_been_claimed(store: TestedS
     assert (task.due, task.started, task.worker) == (before.due, None, None)
 
 
-async def test_a_task_that_is_returned_with_a_delay_waits_that_long(store: TestedStore, worker: WorkerId):
+async def test_a_task_that_is_returned_with_a_delay_waits_that_long(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.settle([outcome(running.claim, Ending.RETURNED, delay=SECOND)])
     assert await claim_all(store, worker) == []
@@ -99,7 +99,7 @@ async def test_a_task_that_is_returned_with_a_delay_waits_that_long(store: Teste
     assert ids_of(await claim_all(store, worker)) == [running.id]
 
 
-async def test_a_task_nobody_knew_is_held_as_unknown(store: TestedStore, worker: WorkerId):
+async def test_a_task_nobody_knew_is_held_as_unknown(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.settle([outcome(running.claim, Ending.UNKNOWN)])
     task = await the_task(store, running.id)
@@ -107,7 +107,7 @@ async def test_a_task_nobody_knew_is_held_as_unknown(store: TestedStore, worker:
     assert await claim_all(store, worker) == []
 
 
-async def test_started_is_the_end_less_what_the_run_took(store: TestedStore, worker: WorkerId):
+async def test_started_is_the_end_less_what_the_run_took(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.settle([outcome(running.claim, Ending.DONE, took=timedelta(seconds=3.25))])
     task = await the_task(store, running.id)
@@ -116,7 +116,7 @@ async def test_started_is_the_end_less_what_the_run_took(store: TestedStore, wor
     assert task.ended - task.started == timedelta(seconds=3.25)
 
 
-async def test_settling_nothing_does_nothing(store: TestedStore):
+async def test_settling_nothing_does_nothing(store: TimedStore):
     settled = await store.settle([])
     assert (settled.held, settled.claimed) == ([], [])
 
@@ -125,7 +125,7 @@ async def test_settling_nothing_does_nothing(store: TestedStore):
 
 
 @pytest.mark.parametrize("ending", Ending)
-async def test_an_older_run_changes_nothing(store: TestedStore, worker: WorkerId, ending: Ending):
+async def test_an_older_run_changes_nothing(store: TimedStore, worker: WorkerId, ending: Ending):
     running = await a_running_task(store, worker)
     await store.settle([outcome(running.claim, Ending.RETURNED)])
     [newer] = await claim_all(store, worker)
@@ -135,7 +135,7 @@ async def test_an_older_run_changes_nothing(store: TestedStore, worker: WorkerId
     assert len(await store.find(Search(), limit=10)) == 1
 
 
-async def test_another_worker_changes_nothing(store: TestedStore, worker: WorkerId):
+async def test_another_worker_changes_nothing(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     stranger = Claim(id=running.id, run=running.run, worker=WorkerId("stranger"))
     settled = await store.settle([done(stranger)])
@@ -143,7 +143,7 @@ async def test_another_worker_changes_nothing(store: TestedStore, worker: Worker
     assert await the_task(store, running.id) == running
 
 
-async def test_a_lost_worker_changes_nothing(store: TestedStore, worker: WorkerId):
+async def test_a_lost_worker_changes_nothing(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.rescue(known_dead=[worker], expired=False, limit=EVERYTHING)
     rescued = await the_task(store, running.id)
@@ -152,12 +152,12 @@ async def test_a_lost_worker_changes_nothing(store: TestedStore, worker: WorkerI
     assert await the_task(store, running.id) == rescued
 
 
-async def test_an_unknown_task_is_passed_over(store: TestedStore, worker: WorkerId):
+async def test_an_unknown_task_is_passed_over(store: TimedStore, worker: WorkerId):
     settled = await store.settle([done(Claim(id=a_call().id, run=1, worker=worker))])
     assert settled.held == []
 
 
-async def test_a_run_is_settled_once(store: TestedStore, worker: WorkerId):
+async def test_a_run_is_settled_once(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.settle([done(running.claim)])
     settled = await store.settle([outcome(running.claim, Ending.FAILED)])
@@ -165,21 +165,21 @@ async def test_a_run_is_settled_once(store: TestedStore, worker: WorkerId):
     assert (await the_task(store, running.id)).state is State.DONE
 
 
-async def test_of_two_outcomes_of_one_run_the_first_counts(store: TestedStore, worker: WorkerId):
+async def test_of_two_outcomes_of_one_run_the_first_counts(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     settled = await store.settle([done(running.claim), outcome(running.claim, Ending.FAILED)])
     assert settled.held == [running.claim]
     assert (await the_task(store, running.id)).state is State.DONE
 
 
-async def test_those_that_hold_are_settled_beside_those_that_do_not(store: TestedStore, worker: WorkerId):
+async def test_those_that_hold_are_settled_beside_those_that_do_not(store: TimedStore, worker: WorkerId):
     tasks = [await a_running_task(store, worker) for _ in range(4)]
     await store.settle([outcome(tasks[1].claim, Ending.RETURNED)])
     settled = await store.settle([done(task.claim) for task in tasks])
     assert settled.held == [tasks[0].claim, tasks[2].claim, tasks[3].claim]
 
 
-async def test_settlements_at_once_are_told_apart(store: TestedStore, worker: WorkerId):
+async def test_settlements_at_once_are_told_apart(store: TimedStore, worker: WorkerId):
     await store.add(some_calls(60))
     claims = [task.claim for task in await claim_all(store, worker)]
     answers = await asyncio.gather(
@@ -191,7 +191,7 @@ async def test_settlements_at_once_are_told_apart(store: TestedStore, worker: Wo
 # What an outcome brings
 
 
-async def test_calls_are_stored_with_the_outcome_that_brings_them(store: TestedStore, worker: WorkerId):
+async def test_calls_are_stored_with_the_outcome_that_brings_them(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     calls = a_line(2)
     await store.settle([outcome(running.claim, Ending.DONE, calls=tuple(calls))])
@@ -199,7 +199,7 @@ async def test_calls_are_stored_with_the_outcome_that_brings_them(store: TestedS
     assert ids_of(await claim_all(store, worker)) == [calls[0].id]
 
 
-async def test_a_call_may_be_after_the_very_task_that_brings_it(store: TestedStore, worker: WorkerId):
+async def test_a_call_may_be_after_the_very_task_that_brings_it(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     call = a_call(after=running.id)
     await store.settle([outcome(running.claim, Ending.DONE, calls=(call,))])
@@ -207,7 +207,7 @@ async def test_a_call_may_be_after_the_very_task_that_brings_it(store: TestedSto
 
 
 @pytest.mark.parametrize("bad", ["\x00", "half \ud83c"], ids=repr)
-async def test_a_text_that_cannot_be_stored_does_not_stop_the_others(store: TestedStore, worker: WorkerId, bad: str):
+async def test_a_text_that_cannot_be_stored_does_not_stop_the_others(store: TimedStore, worker: WorkerId, bad: str):
     tasks = [await a_running_task(store, worker) for _ in range(10)]
     outcomes = [done(task.claim, result=str(number)) for number, task in enumerate(tasks)]
     outcomes[3] = outcome(tasks[3].claim, Ending.FAILED, error=Failure(kind="ValueError", message=f"bad {bad} text"))
@@ -222,9 +222,7 @@ async def test_a_text_that_cannot_be_stored_does_not_stop_the_others(store: Test
 
 
 @pytest.mark.parametrize("delay", [timedelta.max, timedelta(days=365 * 9000)])
-async def test_a_wait_beyond_the_calendar_ends_with_the_calendar(
-    store: TestedStore, worker: WorkerId, delay: timedelta
-):
+async def test_a_wait_beyond_the_calendar_ends_with_the_calendar(store: TimedStore, worker: WorkerId, delay: timedelta):
     running = await a_running_task(store, worker)
     await store.settle([outcome(running.claim, Ending.RETRIED, delay=delay)])
     assert (await the_task(store, running.id)).due.year == 9999
@@ -235,7 +233,7 @@ async def test_a_wait_beyond_the_calendar_ends_with_the_calendar(
 
 @pytest.mark.parametrize("ending", [Ending.RETRIED, Ending.AGAIN, Ending.RETURNED, Ending.UNKNOWN])
 async def test_a_run_that_was_asked_to_stop_does_not_wait_for_another_try(
-    store: TestedStore, worker: WorkerId, ending: Ending
+    store: TimedStore, worker: WorkerId, ending: Ending
 ):
     running = await a_running_task(store, worker)
     follower = a_call(after=running.id)
@@ -248,7 +246,7 @@ async def test_a_run_that_was_asked_to_stop_does_not_wait_for_another_try(
     assert ids_of(await claim_all(store, worker)) == [follower.id]
 
 
-async def test_a_run_that_ended_before_it_heard_is_what_it_was(store: TestedStore, worker: WorkerId):
+async def test_a_run_that_ended_before_it_heard_is_what_it_was(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.cancel([running.id])
     await store.settle([done(running.claim)])

@@ -15,7 +15,7 @@ from tests.contract.builders import (
     EVERYTHING,
     HOUR,
     SECOND,
-    TestedStore,
+    TimedStore,
     a_call,
     a_line,
     a_running_task,
@@ -30,27 +30,27 @@ LONG = 20.0
 SHORT = 0.15
 AT_ONCE = 0.5
 
-Change = Callable[[TestedStore, WorkerId], Awaitable[object]]
+Change = Callable[[TimedStore, WorkerId], Awaitable[object]]
 
 
-async def ready_at_once(store: TestedStore, worker: WorkerId, *, suspects: bool = True) -> bool:
+async def ready_at_once(store: TimedStore, worker: WorkerId, *, suspects: bool = True) -> bool:
     return await store.wait(worker, timeout=0.0, suspects=suspects) is Woken.READY
 
 
-async def test_it_returns_at_once_when_something_is_claimable(store: TestedStore, worker: WorkerId):
+async def test_it_returns_at_once_when_something_is_claimable(store: TimedStore, worker: WorkerId):
     await store.add([a_call()])
     began = time.monotonic()
     assert await store.wait(worker, timeout=LONG, suspects=True) is Woken.READY
     assert time.monotonic() - began < AT_ONCE
 
 
-async def test_it_ends_after_its_timeout_when_nothing_comes(store: TestedStore, worker: WorkerId):
+async def test_it_ends_after_its_timeout_when_nothing_comes(store: TimedStore, worker: WorkerId):
     began = time.monotonic()
     assert await store.wait(worker, timeout=SHORT, suspects=True) is Woken.TIMEOUT
     assert SHORT <= time.monotonic() - began < SHORT + AT_ONCE
 
 
-async def wake_by(store: TestedStore, worker: WorkerId, change: Callable[[], Awaitable[object]]) -> float:
+async def wake_by(store: TimedStore, worker: WorkerId, change: Callable[[], Awaitable[object]]) -> float:
     """How long a waiting worker slept after the change; the wait begins well before it."""
     async with asyncio.timeout(LONG):
         waiting = asyncio.ensure_future(store.wait(worker, timeout=LONG, suspects=True))
@@ -62,73 +62,73 @@ async def wake_by(store: TestedStore, worker: WorkerId, change: Callable[[], Awa
         return time.monotonic() - changed
 
 
-async def test_an_added_task_wakes_at_once(store: TestedStore, worker: WorkerId):
+async def test_an_added_task_wakes_at_once(store: TimedStore, worker: WorkerId):
     assert await wake_by(store, worker, lambda: store.add([a_call()])) < AT_ONCE
 
 
-async def test_a_freed_follower_wakes_at_once(store: TestedStore, worker: WorkerId):
+async def test_a_freed_follower_wakes_at_once(store: TimedStore, worker: WorkerId):
     await store.add(a_line(2))
     [head] = await claim_all(store, worker)
     assert await wake_by(store, worker, lambda: store.settle([done(head.claim)])) < AT_ONCE
 
 
 @pytest.mark.parametrize("ending", [Ending.RETRIED, Ending.AGAIN, Ending.RETURNED])
-async def test_a_task_that_waits_again_wakes_at_once(store: TestedStore, worker: WorkerId, ending: Ending):
+async def test_a_task_that_waits_again_wakes_at_once(store: TimedStore, worker: WorkerId, ending: Ending):
     task = await a_running_task(store, worker)
     assert await wake_by(store, worker, lambda: store.settle([outcome(task.claim, ending)])) < AT_ONCE
 
 
-async def test_a_call_brought_by_an_outcome_wakes_at_once(store: TestedStore, worker: WorkerId):
+async def test_a_call_brought_by_an_outcome_wakes_at_once(store: TimedStore, worker: WorkerId):
     task = await a_running_task(store, worker)
     change = outcome(task.claim, Ending.DONE, calls=(a_call(),))
     assert await wake_by(store, worker, lambda: store.settle([change])) < AT_ONCE
 
 
-async def test_a_rescued_task_wakes_at_once(store: TestedStore, worker: WorkerId):
+async def test_a_rescued_task_wakes_at_once(store: TimedStore, worker: WorkerId):
     dead = await sign_on(store, "dead")
     await a_running_task(store, dead)
     rescue = lambda: store.rescue(known_dead=[dead], expired=False, limit=EVERYTHING)  # noqa: E731  # one line
     assert await wake_by(store, worker, rescue) < AT_ONCE
 
 
-async def test_the_tasks_of_a_worker_that_signed_off_wake_at_once(store: TestedStore, worker: WorkerId):
+async def test_the_tasks_of_a_worker_that_signed_off_wake_at_once(store: TimedStore, worker: WorkerId):
     other = await sign_on(store, "other")
     await a_running_task(store, other)
     assert await wake_by(store, worker, lambda: store.sign_off(other)) < AT_ONCE
 
 
-async def test_a_retried_task_wakes_at_once(store: TestedStore, worker: WorkerId):
+async def test_a_retried_task_wakes_at_once(store: TimedStore, worker: WorkerId):
     task = await a_running_task(store, worker)
     await store.settle([done(task.claim)])
     assert await wake_by(store, worker, lambda: store.retry([task.id])) < AT_ONCE
 
 
-async def test_a_follower_freed_by_a_cancelled_head_wakes_at_once(store: TestedStore):
+async def test_a_follower_freed_by_a_cancelled_head_wakes_at_once(store: TimedStore):
     elsewhere = await sign_on(store, queues=("tail",))
     head = a_call(queue="head")
     await store.add([head, a_call(queue="tail", after=head.id)])
     assert await wake_by(store, elsewhere, lambda: store.cancel([head.id])) < AT_ONCE
 
 
-async def test_a_resumed_queue_wakes_at_once(store: TestedStore, worker: WorkerId):
+async def test_a_resumed_queue_wakes_at_once(store: TimedStore, worker: WorkerId):
     await store.add([a_call()])
     await store.pause("default", paused=True)
     assert await wake_by(store, worker, lambda: store.pause("default", paused=False)) < AT_ONCE
 
 
-async def test_what_a_worker_that_knows_the_name_frees_wakes_at_once(store: TestedStore, worker: WorkerId):
+async def test_what_a_worker_that_knows_the_name_frees_wakes_at_once(store: TimedStore, worker: WorkerId):
     task = await a_running_task(store, worker, name="tests:strange")
     await store.settle([outcome(task.claim, Ending.UNKNOWN)])
     assert await wake_by(store, worker, lambda: sign_on(store, "newer", functions=("tests:strange",))) < AT_ONCE
 
 
-async def test_a_freed_name_wakes_at_once(store: TestedStore, worker: WorkerId):
+async def test_a_freed_name_wakes_at_once(store: TimedStore, worker: WorkerId):
     task = await a_running_task(store, worker, name="tests:strange")
     await store.settle([outcome(task.claim, Ending.UNKNOWN)])
     assert await wake_by(store, worker, lambda: store.free_unknown(["tests:strange"])) < AT_ONCE
 
 
-async def test_a_task_that_becomes_due_wakes_in_time(store: TestedStore, worker: WorkerId):
+async def test_a_task_that_becomes_due_wakes_in_time(store: TimedStore, worker: WorkerId):
     await store.add([a_call(delay=SECOND / 4)])
     began = time.monotonic()
     assert await store.wait(worker, timeout=LONG, suspects=True) is Woken.READY
@@ -136,12 +136,12 @@ async def test_a_task_that_becomes_due_wakes_in_time(store: TestedStore, worker:
     assert len(await claim_all(store, worker)) == 1
 
 
-async def test_a_task_that_is_due_sooner_than_the_one_waited_for_wakes_in_time(store: TestedStore, worker: WorkerId):
+async def test_a_task_that_is_due_sooner_than_the_one_waited_for_wakes_in_time(store: TimedStore, worker: WorkerId):
     await store.add([a_call(delay=HOUR)])
     assert await wake_by(store, worker, lambda: store.add([a_call(delay=SECOND / 10)])) < 0.1 + AT_ONCE
 
 
-async def test_another_process_wakes_too(url: str, store: TestedStore, worker: WorkerId):
+async def test_another_process_wakes_too(url: str, store: TimedStore, worker: WorkerId):
     if url == "sqlite://":
         pytest.skip("a private store has no other process")
     other = store_for(url)
@@ -149,7 +149,7 @@ async def test_another_process_wakes_too(url: str, store: TestedStore, worker: W
     await other.close()
 
 
-async def test_all_that_wait_are_woken(store: TestedStore):
+async def test_all_that_wait_are_woken(store: TimedStore):
     workers = [await sign_on(store, f"worker {number}") for number in range(5)]
     waiting = [asyncio.ensure_future(store.wait(one, timeout=LONG, suspects=True)) for one in workers]
     await asyncio.sleep(0.1)
@@ -161,32 +161,32 @@ async def test_all_that_wait_are_woken(store: TestedStore):
 # What the worker could not claim wakes nobody
 
 
-async def test_nothing_that_it_could_not_claim_wakes_it(store: TestedStore):
+async def test_nothing_that_it_could_not_claim_wakes_it(store: TimedStore):
     worker = await sign_on(store, queues=("default", "paused"))
     await store.pause("paused", paused=True)
     await store.add([a_call(queue="other"), a_call(queue="paused"), a_call(delay=HOUR)])
     assert not await ready_at_once(store, worker)
 
 
-async def test_held_tasks_wake_nobody(store: TestedStore, worker: WorkerId):
+async def test_held_tasks_wake_nobody(store: TimedStore, worker: WorkerId):
     await store.add(a_line(2))
     await claim_all(store, worker)
     assert not await ready_at_once(store, worker)
 
 
-async def test_a_worker_that_is_not_signed_on_is_not_woken(store: TestedStore):
+async def test_a_worker_that_is_not_signed_on_is_not_woken(store: TimedStore):
     await store.add([a_call()])
     assert not await ready_at_once(store, WorkerId("nobody"))
 
 
-async def test_names_it_does_not_know_do_not_wake_it(store: TestedStore, worker: WorkerId):
+async def test_names_it_does_not_know_do_not_wake_it(store: TimedStore, worker: WorkerId):
     await store.add(some_calls(3, name="tests:strange"))
     assert await store.wait(worker, timeout=0.0, suspects=True, unknown=["tests:strange"]) is Woken.TIMEOUT
     await store.add([a_call()])
     assert await store.wait(worker, timeout=0.0, suspects=True, unknown=["tests:strange"]) is Woken.READY
 
 
-async def test_a_suspect_wakes_only_who_would_take_one(store: TestedStore, worker: WorkerId):
+async def test_a_suspect_wakes_only_who_would_take_one(store: TimedStore, worker: WorkerId):
     call = a_call(crashes=2)
     await store.add([call])
     await crash(store, call.id)
@@ -194,7 +194,7 @@ async def test_a_suspect_wakes_only_who_would_take_one(store: TestedStore, worke
     assert await ready_at_once(store, worker, suspects=True)
 
 
-async def test_a_wake_up_that_was_claimed_by_another_goes_on_sleeping(store: TestedStore, worker: WorkerId):
+async def test_a_wake_up_that_was_claimed_by_another_goes_on_sleeping(store: TimedStore, worker: WorkerId):
     other = await sign_on(store, "other")
     waiting = asyncio.ensure_future(store.wait(worker, timeout=0.5, suspects=True))
     await asyncio.sleep(0.1)

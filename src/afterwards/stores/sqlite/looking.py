@@ -10,6 +10,13 @@ from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.transaction import Transaction, as_list
 from afterwards.tasks import Census, Hold, Search, SignedOn, State, Task, TaskId, WorkerId
 
+_BY_STATE = {
+    State.WAITING: "find_waiting",
+    State.RUNNING: "find_running",
+    State.FAILED: "find_failed",
+    State.CANCELLED: "find_cancelled",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
@@ -40,14 +47,12 @@ def find(transaction: Transaction, page: Page) -> list[Task]:
     }
     if search.ids is not None:
         ids = as_list([str(id) for id in search.ids])
-        return rows.tasks(transaction.rows("find_by_id", ids=ids, state=search.state, **values))
-    match search.state:
-        case State.FAILED:
-            return rows.tasks(transaction.rows("find_failed", **values))
-        case State.RUNNING:
-            return rows.tasks(transaction.rows("find_running", **values))
-        case state:
-            return rows.tasks(transaction.rows("find_tasks", state=state, **values))
+        found = transaction.rows("find_by_id", ids=ids, state=search.state, **values)
+    elif search.state in (State.DONE, None):
+        found = transaction.rows("find_tasks", state=search.state, **values)
+    else:
+        found = transaction.rows(_BY_STATE[search.state], **values)
+    return rows.tasks(found)
 
 
 def until_due(transaction: Transaction, glance: Glance) -> float | None:

@@ -4,13 +4,22 @@
 --
 -- A `fragment` is a text that several statements share; `{its name}` stands for it.
 
--- fragment: claimable
--- Word for word the condition of the index, or SQLite would not use that.
-state = 'waiting' AND held IS NULL AND suspect = 0
+-- fragment: claimable_tasks
+-- What may be claimed, by its index. That is named, here and wherever a question has an index of its own: left alone,
+-- SQLite may take another that seems as good while the table is small. A statement goes on with AND.
+afterwards_tasks INDEXED BY afterwards_claimable WHERE state = 'waiting' AND held IS NULL AND suspect = 0
 
--- fragment: suspicious
--- The same for the index of suspects.
-state = 'waiting' AND held IS NULL AND suspect = 1
+-- fragment: suspects
+-- The same for those whose next crash would end them.
+afterwards_tasks INDEXED BY afterwards_suspects WHERE state = 'waiting' AND held IS NULL AND suspect = 1
+
+-- fragment: running_tasks
+-- What runs, by its index.
+afterwards_tasks INDEXED BY afterwards_running WHERE state = 'running'
+
+-- fragment: unknown_tasks
+-- What waits for a worker that knows its name, by its index.
+afterwards_tasks INDEXED BY afterwards_unknown WHERE held = 'unknown'
 
 -- fragment: open_to_claimer
 -- The rule of who may claim what, in one place: `queue` is not paused, and served by `claimer`, who has signed on.
@@ -28,18 +37,18 @@ AND EXISTS (
 -- first task, so that a line of tasks due tomorrow is passed over at its head.
 line (queue, priority, due) AS (
     SELECT * FROM (
-        SELECT queue, priority, due FROM afterwards_tasks WHERE {claimable} ORDER BY queue, priority, due LIMIT 1
+        SELECT queue, priority, due FROM {claimable_tasks} ORDER BY queue, priority, due LIMIT 1
     )
     UNION ALL
     SELECT head.queue, head.priority, head.due FROM line
     CROSS JOIN afterwards_tasks AS head ON head.sequence = coalesce(
         (
-            SELECT sequence FROM afterwards_tasks
-            WHERE {claimable} AND queue = line.queue AND priority > line.priority ORDER BY priority, due LIMIT 1
+            SELECT sequence FROM {claimable_tasks}
+            AND queue = line.queue AND priority > line.priority ORDER BY priority, due LIMIT 1
         ),
         (
-            SELECT sequence FROM afterwards_tasks
-            WHERE {claimable} AND queue > line.queue ORDER BY queue, priority, due LIMIT 1
+            SELECT sequence FROM {claimable_tasks}
+            AND queue > line.queue ORDER BY queue, priority, due LIMIT 1
         )
     )
 )
@@ -91,7 +100,8 @@ ON CONFLICT (id) DO NOTHING
 
 -- name: claimed_since
 -- What the adder claimed in this write. By the sequence, so that a call stored before is not handed out once more.
-SELECT json_group_array({task}) FROM afterwards_tasks WHERE sequence > :sequence AND state = 'running'
+SELECT json_group_array({task}) FROM afterwards_tasks NOT INDEXED
+WHERE sequence > :sequence AND state = 'running'
 
 -- name: find_claimable
 -- The best `limit` of the due tasks this worker may have, best rank first. Within a line the order by rank is the
@@ -105,15 +115,15 @@ mine AS MATERIALIZED (
 ),
 suspect AS (
     SELECT sequence, due - priority * 60000000 AS rank
-    FROM (SELECT *, :worker AS claimer FROM afterwards_tasks WHERE {suspicious} AND :suspects AND due <= :now)
+    FROM (SELECT *, :worker AS claimer FROM {suspects} AND :suspects AND due <= :now)
     WHERE name NOT IN (SELECT value FROM json_each(:unknown)) AND {open_to_claimer}
     ORDER BY rank, sequence LIMIT 1
 ),
 candidate AS (
     SELECT task.sequence, task.due - task.priority * 60000000 AS rank
     FROM mine CROSS JOIN afterwards_tasks AS task ON task.sequence IN (
-        SELECT sequence FROM afterwards_tasks
-        WHERE {claimable} AND queue = mine.queue AND priority = mine.priority AND due <= :now
+        SELECT sequence FROM {claimable_tasks}
+        AND queue = mine.queue AND priority = mine.priority AND due <= :now
         AND name NOT IN (SELECT value FROM json_each(:unknown))
         ORDER BY due, sequence LIMIT :limit
     )
@@ -142,14 +152,14 @@ SELECT json_group_array({task}) FROM (
 WITH RECURSIVE {lines}
 SELECT min(due) FROM (
     SELECT (
-        SELECT due FROM afterwards_tasks
-        WHERE {claimable} AND queue = mine.queue AND priority = mine.priority
+        SELECT due FROM {claimable_tasks}
+        AND queue = mine.queue AND priority = mine.priority
         AND name NOT IN (SELECT value FROM json_each(:unknown))
         ORDER BY due LIMIT 1
     ) AS due
     FROM (SELECT line.*, :worker AS claimer FROM line) AS mine WHERE {open_to_claimer}
     UNION ALL
-    SELECT due FROM (SELECT *, :worker AS claimer FROM afterwards_tasks WHERE {suspicious} AND :suspects)
+    SELECT due FROM (SELECT *, :worker AS claimer FROM {suspects} AND :suspects)
     WHERE {open_to_claimer} AND name NOT IN (SELECT value FROM json_each(:unknown))
 )
 
@@ -194,7 +204,8 @@ WHERE task.sequence = settled.sequence
 SELECT json_group_array(json_array(sequence, {open_to_claimer} AND due <= :now)) FROM (
     SELECT follower.*, :worker AS claimer FROM json_each(:ids) AS ended
     CROSS JOIN afterwards_tasks AS former ON former.id = ended.value AND former.freed = 1
-    CROSS JOIN afterwards_tasks AS follower ON follower.after = former.id AND follower.held = 'after'
+    CROSS JOIN afterwards_tasks AS follower INDEXED BY afterwards_followers
+    ON follower.after = former.id AND follower.held = 'after'
 )
 
 -- name: free_tasks
@@ -203,7 +214,8 @@ UPDATE afterwards_tasks SET held = NULL WHERE sequence IN (SELECT value FROM jso
 
 -- name: free_unknown
 -- A worker has come that knows these names.
-UPDATE afterwards_tasks SET held = NULL WHERE held = 'unknown' AND name IN (SELECT value FROM json_each(:names))
+UPDATE afterwards_tasks SET held = NULL
+WHERE sequence IN (SELECT sequence FROM {unknown_tasks} AND name IN (SELECT value FROM json_each(:names)))
 
 -- name: sign_on
 -- Signing on again under the same id renews the card.
@@ -227,19 +239,19 @@ DELETE FROM afterwards_workers WHERE id = :worker
 
 -- name: cancellations
 -- Read twice a second while something runs: the tasks of one worker, by the index of the running.
-SELECT json_group_array(json_array(id, run)) FROM afterwards_tasks
-WHERE state = 'running' AND worker = :worker AND stop_asked = 1
+SELECT json_group_array(json_array(id, run)) FROM {running_tasks}
+AND worker = :worker AND stop_asked = 1
 
 -- name: give_back
 -- All that a worker still holds, as if it had never been claimed; what was asked to stop is cancelled.
 UPDATE afterwards_tasks
 SET state = iif(stop_asked, 'cancelled', 'waiting'), worker = NULL, attempt = attempt - 1, started = NULL,
     ended = iif(stop_asked, :now, NULL), freed = freed OR stop_asked
-WHERE state = 'running' AND worker = :worker
+WHERE sequence IN (SELECT sequence FROM {running_tasks} AND worker = :worker)
 
 -- name: asked_to_stop
 -- Those among a worker's tasks, whose followers are free once it has gone.
-SELECT json_group_array(id) FROM afterwards_tasks WHERE state = 'running' AND worker = :worker AND stop_asked = 1
+SELECT json_group_array(id) FROM {running_tasks} AND worker = :worker AND stop_asked = 1
 
 -- name: dead_workers
 -- Believed dead: known to be, or not renewed in time.
@@ -249,8 +261,8 @@ WHERE id IN (SELECT value FROM json_each(:known_dead)) OR (:expired AND expires 
 -- name: dropped_tasks
 -- What the dead left running, with what decides about it: see rescuing.py.
 SELECT json_group_array(json_array(sequence, id, worker, crashes, crashes_allowed, stop_asked)) FROM (
-    SELECT * FROM afterwards_tasks
-    WHERE state = 'running' AND worker IN (SELECT value FROM json_each(:workers)) LIMIT :limit
+    SELECT * FROM {running_tasks}
+    AND worker IN (SELECT value FROM json_each(:workers)) LIMIT :limit
 )
 
 -- name: return_dropped
@@ -269,13 +281,13 @@ WHERE task.sequence = dropped.value ->> 0
 DELETE FROM afterwards_workers
 WHERE id IN (SELECT value FROM json_each(:workers))
 AND NOT EXISTS (
-    SELECT 1 FROM afterwards_tasks AS task WHERE task.state = 'running' AND task.worker = afterwards_workers.id
+    SELECT 1 FROM {running_tasks} AND worker = afterwards_workers.id
 )
 
 -- name: prune
 -- A chunk at a time, so that nobody waits long for the write lock. Only ended tasks have `ended`.
 DELETE FROM afterwards_tasks WHERE sequence IN (
-    SELECT sequence FROM afterwards_tasks WHERE ended IS NOT NULL AND ended < :before
+    SELECT sequence FROM afterwards_tasks INDEXED BY afterwards_ended WHERE ended IS NOT NULL AND ended < :before
     ORDER BY ended LIMIT :limit
 )
 
@@ -288,7 +300,8 @@ WHERE id = :id AND state IN ('done', 'failed', 'cancelled')
 
 -- name: close_over
 -- The line closes over a cancelled task whose turn had not come: who waited for it now waits for the one before.
-UPDATE afterwards_tasks SET after = (SELECT former.after FROM afterwards_tasks AS former WHERE former.id = :id)
+UPDATE afterwards_tasks INDEXED BY afterwards_followers
+SET after = (SELECT former.after FROM afterwards_tasks AS former WHERE former.id = :id)
 WHERE held = 'after' AND after = :id
 AND EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = :id AND former.held = 'after')
 
@@ -309,51 +322,57 @@ INSERT INTO afterwards_paused (queue) VALUES (:queue) ON CONFLICT (queue) DO NOT
 -- And they are claimed again.
 DELETE FROM afterwards_paused WHERE queue = :queue
 
--- fragment: older
--- Paging: the sequence of the task last seen; nothing, if that has been pruned.
-(:after IS NULL OR sequence < (SELECT last.sequence FROM afterwards_tasks AS last WHERE last.id = :after))
+-- fragment: page
+-- The rest of every search. Paging goes by the sequence of the task last seen; nothing follows one that was pruned.
+(:queue IS NULL OR queue = :queue) AND (:name IS NULL OR name = :name)
+AND (:after IS NULL OR sequence < (SELECT last.sequence FROM afterwards_tasks AS last WHERE last.id = :after))
+ORDER BY sequence DESC LIMIT :limit
 
 -- name: find_by_id
 -- By the index of ids; the other conditions filter these few.
 SELECT json_group_array({task}) FROM (
     SELECT * FROM afterwards_tasks
-    WHERE id IN (SELECT value FROM json_each(:ids)) AND (:state IS NULL OR state = :state)
-    AND (:queue IS NULL OR queue = :queue) AND (:name IS NULL OR name = :name) AND {older}
-    ORDER BY sequence DESC LIMIT :limit
+    WHERE id IN (SELECT value FROM json_each(:ids)) AND (:state IS NULL OR state = :state) AND {page}
 )
 
--- name: find_failed
--- By the index of the failed, which are few among many.
+-- name: find_waiting
+-- By an index for this question: the few that wait may stand among millions that ended.
 SELECT json_group_array({task}) FROM (
-    SELECT * FROM afterwards_tasks
-    WHERE state = 'failed' AND (:queue IS NULL OR queue = :queue) AND (:name IS NULL OR name = :name) AND {older}
-    ORDER BY sequence DESC LIMIT :limit
+    SELECT * FROM afterwards_tasks INDEXED BY afterwards_waiting WHERE state = 'waiting' AND {page}
 )
 
 -- name: find_running
 -- By the index of the running, which are as many as the workers hold.
 SELECT json_group_array({task}) FROM (
-    SELECT * FROM afterwards_tasks
-    WHERE state = 'running' AND (:queue IS NULL OR queue = :queue) AND (:name IS NULL OR name = :name) AND {older}
-    ORDER BY sequence DESC LIMIT :limit
+    SELECT * FROM {running_tasks} AND {page}
+)
+
+-- name: find_failed
+-- By an index for this question.
+SELECT json_group_array({task}) FROM (
+    SELECT * FROM afterwards_tasks INDEXED BY afterwards_failed WHERE state = 'failed' AND {page}
+)
+
+-- name: find_cancelled
+-- By an index for this question.
+SELECT json_group_array({task}) FROM (
+    SELECT * FROM afterwards_tasks INDEXED BY afterwards_cancelled WHERE state = 'cancelled' AND {page}
 )
 
 -- name: find_tasks
--- Backwards through the table until `limit` are found. On a reader of its own, since it may have to look at many.
+-- Backwards through the table until `limit` are found: of done tasks, the many, that is soon. On a reader of its own,
+-- since for a rare name or queue it may have to look at all.
 SELECT json_group_array({task}) FROM (
-    SELECT * FROM afterwards_tasks
-    WHERE (:state IS NULL OR state = :state) AND (:queue IS NULL OR queue = :queue)
-    AND (:name IS NULL OR name = :name) AND {older}
-    ORDER BY sequence DESC LIMIT :limit
+    SELECT * FROM afterwards_tasks WHERE (:state IS NULL OR state = :state) AND {page}
 )
 
 -- fragment: waiting_tasks
 -- All that wait, from the four indexes that hold them, without reading a row.
 waiting AS (
-    SELECT queue, due, NULL AS held FROM afterwards_tasks WHERE {claimable}
-    UNION ALL SELECT queue, due, NULL FROM afterwards_tasks WHERE {suspicious}
-    UNION ALL SELECT queue, NULL, 'after' FROM afterwards_tasks WHERE held = 'after'
-    UNION ALL SELECT queue, NULL, 'unknown' FROM afterwards_tasks WHERE held = 'unknown'
+    SELECT queue, due, NULL AS held FROM {claimable_tasks}
+    UNION ALL SELECT queue, due, NULL FROM {suspects}
+    UNION ALL SELECT queue, NULL, 'after' FROM afterwards_tasks INDEXED BY afterwards_followers WHERE held = 'after'
+    UNION ALL SELECT queue, NULL, 'unknown' FROM {unknown_tasks}
 )
 
 -- name: count_waiting
@@ -366,16 +385,16 @@ SELECT json_group_array(json_array(queue, held, tasks, due)) FROM (
 -- name: count_ended
 -- By state, from the index of the ended alone.
 SELECT json_group_array(json_array(state, tasks)) FROM (
-    SELECT state, count(*) AS tasks FROM afterwards_tasks WHERE ended IS NOT NULL GROUP BY state
+    SELECT state, count(*) AS tasks FROM afterwards_tasks INDEXED BY afterwards_ended WHERE ended IS NOT NULL GROUP BY state
 )
 
 -- name: count_running
 -- From the index of the running.
-SELECT count(*) FROM afterwards_tasks WHERE state = 'running'
+SELECT count(*) FROM {running_tasks}
 
 -- name: unknown_names
 -- The names that no worker knew.
-SELECT json_group_array(name) FROM (SELECT DISTINCT name FROM afterwards_tasks WHERE held = 'unknown' ORDER BY name)
+SELECT json_group_array(name) FROM (SELECT DISTINCT name FROM {unknown_tasks} ORDER BY name)
 
 -- name: list_workers
 -- In the order in which they came.

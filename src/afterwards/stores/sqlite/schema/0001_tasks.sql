@@ -73,9 +73,13 @@ WHERE state = 'running';
 CREATE INDEX afterwards_ended ON afterwards_tasks (ended, state)
 WHERE ended IS NOT NULL;
 
--- People look for what failed.
+-- People look for what waits, failed or was cancelled, the newest first. What is done is most of the table.
+CREATE INDEX afterwards_waiting ON afterwards_tasks (sequence)
+WHERE state = 'waiting';
 CREATE INDEX afterwards_failed ON afterwards_tasks (sequence)
 WHERE state = 'failed';
+CREATE INDEX afterwards_cancelled ON afterwards_tasks (sequence)
+WHERE state = 'cancelled';
 
 CREATE TABLE afterwards_workers (
     id TEXT NOT NULL PRIMARY KEY,
