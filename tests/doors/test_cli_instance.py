@@ -1,0 +1,87 @@
+"""How a command finds its store."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.doors.cli_runs import CommandLine
+
+MODULE = "cli_app_of_a_test"
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[CommandLine]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AFTERWARDS_URL", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield CommandLine(tmp_path, capsys, monkeypatch)
+    sys.modules.pop(MODULE, None)
+
+
+def write_app(command: CommandLine, text: str) -> None:
+    (command.folder / f"{MODULE}.py").write_text(text)
+
+
+def test_an_app_in_the_current_directory(command: CommandLine):
+    write_app(
+        command, "from afterwards import Afterwards\nprint('noise')\nafterwards = Afterwards(url='sqlite:///own.db')\n"
+    )
+    run = command("list", "--app", f"{MODULE}:afterwards")
+    assert run.code == 0
+    assert "own.db" in run.out
+    assert "noise" not in run.out
+
+
+def test_the_variable_of_the_environment(command: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AFTERWARDS_URL", "sqlite:///from-environment.db")
+    assert "from-environment.db" in command("list").out
+
+
+def test_a_module_that_does_not_exist(command: CommandLine):
+    run = command("list", "--app", "no_such_module:afterwards")
+    assert run.code == 1
+    assert f"there is no module no_such_module in {command.folder}" in run.err
+
+
+def test_a_module_that_misses_something(command: CommandLine):
+    write_app(command, "import no_such_library\n")
+    run = command("list", "--app", f"{MODULE}:afterwards")
+    assert run.code == 1
+    assert "it needs no_such_library" in run.err
+
+
+def test_an_attribute_that_is_something_else(command: CommandLine):
+    write_app(
+        command, "from afterwards import Afterwards\napp = 'an app'\nafterwards = Afterwards(url='sqlite:///x.db')\n"
+    )
+    run = command("list", "--app", f"{MODULE}:app")
+    assert run.code == 1
+    assert f"{MODULE}:app is a str, not an Afterwards; there is {MODULE}:afterwards" in run.err
+
+
+def test_an_attribute_that_does_not_exist(command: CommandLine):
+    write_app(command, "")
+    assert f"{MODULE}:afterwards is nothing" in command("list", "--app", f"{MODULE}:afterwards").err
+
+
+@pytest.mark.parametrize("place", ["main", "main:", ":afterwards"])
+def test_what_is_no_place(command: CommandLine, place: str):
+    run = command("list", "--app", place)
+    assert run.code == 2
+    assert "module:attribute" in run.err
+
+
+def test_two_stores_at_once(command: CommandLine):
+    assert command("list", "--app", "main:afterwards", "--url", "sqlite:///x.db").code == 2
+
+
+def test_a_url_without_a_store(command: CommandLine):
+    run = command("list", "--url", "mysql://localhost/x")
+    assert run.code == 1
+    assert "no store is known for mysql://" in run.err
