@@ -1,9 +1,10 @@
-"""A small load generator: keep-alive connections that post and wait, on asyncio streams without parsing more than needed."""
+"""A small load generator: keep-alive connections that post, wait for the whole answer, and post again."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from typing import cast
 
 _REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
 
@@ -18,8 +19,7 @@ class Connection(asyncio.Protocol):
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's own class does not inherit from it
         self._send()
 
     def data_received(self, data: bytes) -> None:

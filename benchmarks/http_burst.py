@@ -9,7 +9,6 @@ on disk before each response. Prints one JSON line a round, then a table of medi
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import platform

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
-from afterwards import starlette
+from afterwards import environment, starlette
 from afterwards.adding import AS_DECORATED, How, Tasks, call_options
 from afterwards.batch import TaskHandle, WhenUnnameable
 from afterwards.events import Ear
@@ -32,7 +31,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
-DEFAULT_URL = "sqlite:///afterwards.db"
 A_MEBIBYTE = 1024 * 1024
 
 
@@ -91,23 +89,23 @@ class Afterwards(UsingAfterwards):
             queues=_queues(queues),
             concurrency=_at_least_one(concurrency, "concurrency"),
             threads=_at_least_one(threads, "threads"),
-            lease=as_duration(lease, "lease"),
+            lease=_some_time(lease, "lease"),
             grace=as_duration(grace, "grace"),
             retention=as_duration(retention, "retention"),
         )
         settings = Settings(
-            url=url or os.environ.get("AFTERWARDS_URL") or DEFAULT_URL,
-            worker=worker and os.environ.get("AFTERWARDS_WORKER", "1").lower() not in ("0", "false", "no"),
+            url=url or environment.store_url(),
+            worker=worker and environment.worker_allowed(),
             options=options,
             retry=retry or Retry(),
             max_bytes=_at_least_one(max_bytes, "max_bytes"),
             when_unnameable=None if when_unnameable is None else WhenUnnameable(when_unnameable),
-            add_timeout=as_duration(add_timeout, "add_timeout"),
+            add_timeout=_some_time(add_timeout, "add_timeout"),
         )
         self.house = House(settings)
         super().__init__(self.house, AS_DECORATED)
         self.hear(write_logs)
-        if os.environ.get("AFTERWARDS_MODE") == "inline":
+        if environment.runs_inline():
             self.house.take_by(InlineTaker(self.house))
         if app is not None:
             self.install(app)
@@ -259,6 +257,13 @@ def _queues(queues: Sequence[str] | None) -> tuple[str, ...] | None:
     if queues is not None and not queues:
         raise ValueError("queues is empty: this worker would serve nothing; None serves all, worker=False none")
     return None if queues is None else tuple(queues)
+
+
+def _some_time(value: Duration, what: str) -> timedelta:
+    duration = as_duration(value, what)
+    if not duration:
+        raise ValueError(f"{what} cannot be zero")
+    return duration
 
 
 def _at_least_one(value: int, what: str) -> int:

@@ -12,7 +12,7 @@ from afterwards.tasks import State, Task
 logger = logging.getLogger("afterwards")
 
 _LEVELS = {
-    Ending.DONE: logging.INFO,
+    Ending.DONE: logging.DEBUG,
     Ending.FAILED: logging.ERROR,
     Ending.RETRIED: logging.WARNING,
     Ending.UNKNOWN: logging.ERROR,
@@ -67,6 +67,7 @@ def _tasks_rescued(tasks: tuple[Task, ...]) -> None:
 def _store(event: events.StoreAway | events.StoreBack | events.StoreOpened) -> None:
     match event:
         case events.StoreOpened():
+            _be_heard_under_uvicorn()
             worker = "worker in this process" if event.worker else "no worker in this process"
             logger.info("tasks are stored in %s; %s", event.description, worker)
             for warning in event.warnings:
@@ -109,3 +110,13 @@ def _loss(
             logger.warning("%s runs in this process only, not durably: %s", event.function, event.why)
         case events.LocalTaskFailed():
             logger.error("%s, which ran locally, failed", event.function, exc_info=event.error)
+
+
+def _be_heard_under_uvicorn() -> None:
+    """Where nobody has configured logging, the start-up line would reach no one: write where uvicorn writes."""
+    uvicorn = logging.getLogger("uvicorn")
+    if logger.hasHandlers() or not uvicorn.handlers:
+        return
+    for handler in uvicorn.handlers:
+        logger.addHandler(handler)
+    logger.setLevel(uvicorn.getEffectiveLevel())

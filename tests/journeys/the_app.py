@@ -6,7 +6,6 @@ import asyncio
 import ctypes
 import os
 import time
-from datetime import timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -14,12 +13,11 @@ from fastapi import FastAPI
 from afterwards import Afterwards, BackgroundTasks, Retry, current_task
 
 MARKS = Path(os.environ["JOURNEY_MARKS"])
-SECONDS = {
-    name: float(os.environ.get(f"JOURNEY_{name.upper()}", default)) for name, default in (("lease", 15), ("grace", 10))
-}
+LEASE = float(os.environ.get("JOURNEY_LEASE", "15"))
+GRACE = float(os.environ.get("JOURNEY_GRACE", "10"))
 
 app = FastAPI()
-afterwards = Afterwards(app, retry=Retry(first=0.2), **SECONDS, retention=timedelta(days=1))
+afterwards = Afterwards(app, retry=Retry(first=0.2), lease=LEASE, grace=GRACE)
 
 
 def mark(*words: object) -> None:
@@ -54,7 +52,7 @@ async def segfault() -> None:
 async def block(number: int, seconds: float) -> None:
     """Blocks the event loop, as async code must not."""
     mark("begin", number, os.getpid(), current_task().run)
-    time.sleep(seconds)
+    time.sleep(seconds)  # noqa: ASYNC251  # this is what it is for
     mark("end", number, os.getpid(), current_task().run)
 
 
@@ -80,7 +78,7 @@ async def add_block(number: int, background_tasks: BackgroundTasks, seconds: flo
 async def add_segfault(background_tasks: BackgroundTasks, beside: int = 0) -> dict[str, int]:
     """Add one task that kills its process, among others that sleep a moment."""
     for number in range(beside):
-        background_tasks.using(ordered=False).add_task(work, number, 0.5)
+        background_tasks.using(ordered=False).add_task(work, number, 0.1)
         if number == beside // 2:
             background_tasks.using(ordered=False).add_task(segfault)
     return {"pid": os.getpid()}
