@@ -1,0 +1,147 @@
+"""`afterwards worker`, as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from afterwards import Afterwards, State, Task
+from tests.doors.cli_runs import CommandLine
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGTERM")
+
+APP = """
+import asyncio, pathlib
+from afterwards import Afterwards
+
+afterwards = Afterwards()
+
+@afterwards.task(name="quick", queue="mail")
+async def quick() -> None: ...
+
+@afterwards.task(name="slow")
+async def slow(seconds: float) -> None:
+    pathlib.Path("started").touch()
+    await asyncio.sleep(seconds)
+"""
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    (tmp_path / "the_app.py").write_text(APP)
+    return CommandLine(tmp_path, capsys, monkeypatch)
+
+
+@pytest.fixture
+def start(command: CommandLine) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    processes: list[subprocess.Popen[str]] = []
+
+    def started(*words: str) -> subprocess.Popen[str]:
+        processes.append(command.start("worker", "the_app:afterwards", *words))
+        return processes[-1]
+
+    yield started
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+async def quick() -> None: ...
+
+
+async def slow(seconds: float) -> None: ...
+
+
+def add(url: str, *, seconds: float | None = None) -> None:
+    """Add one task for the worker, whose own functions have these names."""
+
+    async def store() -> None:
+        afterwards = Afterwards(url=url, worker=False)
+        afterwards.task(name="quick", queue="mail")(quick)
+        afterwards.task(name="slow")(slow)
+        async with afterwards.opened():
+            await (afterwards.add(quick) if seconds is None else afterwards.add(slow, seconds))
+
+    asyncio.run(store())
+
+
+def tasks(url: str) -> list[Task]:
+    async def find() -> list[Task]:
+        async with Afterwards(url=url, worker=False).opened() as afterwards:
+            return await afterwards.find()
+
+    return asyncio.run(find())
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_it_runs_what_is_stored_and_ends_well_on_sigterm(
+    command: CommandLine, start: Callable[..., subprocess.Popen[str]]
+):
+    add(command.url)
+    worker = start("--concurrency", "3")
+    until(lambda: [task.state for task in tasks(command.url)] == [State.DONE])
+    worker.terminate()
+    out, _ = worker.communicate(timeout=20)
+    assert worker.returncode == 0
+    assert "up to 3 tasks at once" in out
+    assert "quick" in out
+
+
+def test_it_serves_only_the_queues_it_is_given(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):
+    add(command.url, seconds=0)
+    add(command.url)
+    start("--queue", "mail", "--queue", "other")
+    until(lambda: {task.queue: task.state for task in tasks(command.url)} == {"mail": "done", "default": "waiting"})
+
+
+def test_the_first_sigterm_lets_a_task_finish(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):
+    add(command.url, seconds=1)
+    worker = start()
+    until((command.folder / "started").exists)
+    worker.send_signal(signal.SIGTERM)
+    worker.communicate(timeout=20)
+    assert worker.returncode == 0
+    assert tasks(command.url)[0].state is State.DONE
+
+
+def test_the_second_signal_ends_it_at_once(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):
+    add(command.url, seconds=60)
+    worker = start()
+    until((command.folder / "started").exists)
+
+    def ended_by_signals() -> bool:
+        worker.terminate()
+        return worker.poll() is not None
+
+    until(ended_by_signals)
+    assert worker.returncode == 128 + signal.SIGTERM
+    assert tasks(command.url)[0].state is State.RUNNING
+
+
+def test_a_place_without_an_app_is_told(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):
+    worker = command.start("worker", "the_app:nothing")
+    out, _ = worker.communicate(timeout=20)
+    assert worker.returncode == 1
+    assert "the_app:nothing is nothing; there is the_app:afterwards" in out
+
+
+def test_a_store_that_no_waiting_cures_is_told(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):
+    (command.folder / "tasks.db").write_text("no database " * 1000)
+    worker = start()
+    out, _ = worker.communicate(timeout=20)
+    assert worker.returncode == 1
+    assert "damaged or no SQLite file" in out
+    assert "Traceback" not in out
