@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 import sys
+import typing
 from collections.abc import Callable
 from typing import Any, get_args, get_origin, get_type_hints
 
-from typing_extensions import Unpack
+import typing_extensions
 
 from afterwards.errors import CannotName
 
 Parameter = inspect.Parameter
+
+_UNPACK = (typing.Unpack, typing_extensions.Unpack)  # two things before Python 3.12
 
 
 def signatures(function: Callable[..., object]) -> list[inspect.Signature]:
@@ -39,7 +42,7 @@ def type_of(parameter: Parameter, function: Callable[..., object]) -> Any:
     if parameter.kind is Parameter.VAR_POSITIONAL:
         return list[kind]
     if parameter.kind is Parameter.VAR_KEYWORD:
-        return get_args(kind)[0] if get_origin(kind) is Unpack else dict[str, kind]
+        return get_args(kind)[0] if get_origin(kind) in _UNPACK else dict[str, kind]
     return kind
 
 

@@ -94,7 +94,7 @@ class _Form:
         try:
             values = self._schema.read(text)
         except ValidationError as error:
-            raise CannotRead(f"the stored arguments do not fit {self._name} any more: {error}") from error
+            raise CannotRead(f"the stored arguments do not fit {self._name} any more: {_said(error)}") from error
         missing = self.parameters.required - values.keys()
         if missing:
             raise CannotRead(f"{self._name} now requires what was not stored: {', '.join(sorted(missing))}")
@@ -113,6 +113,11 @@ class _Form:
             return self._schema.read(self._schema.write({name: value}, exclude_unset=False))[name]
         except Exception as error:
             return error
+
+
+def _said(error: ValidationError) -> str:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, it['loc'])) or 'all of it'}: {it['msg']}" for it in problems)
 
 
 def _all_same(given: dict[str, object], back: dict[str, object]) -> bool:

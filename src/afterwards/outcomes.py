@@ -106,4 +106,4 @@ def cancelled(claim: Claim) -> Outcome:
 
 def crash_wait(crashes: int) -> timedelta:
     """How long a task waits after its `crashes`-th dead process: not at all at first, then ever longer."""
-    return NO_DELAY if crashes <= 1 else timedelta(seconds=min(2.0 ** (crashes - 2), 60.0))
+    return NO_DELAY if crashes <= 1 else timedelta(seconds=min(2 ** min(crashes - 2, 6), 60))

@@ -46,13 +46,20 @@ def _reason(value: object, annotation: object, back: object) -> tuple[str, str]:
 def _changed(given: object, back: object, annotation: object) -> str:
     kind, other = shown(type(given)), shown(type(back))
     if type(given) is type(back):
-        return f"it would come back changed, as {back!r:.200}. {_way_out(kind, annotation)}"
+        return f"it would come back changed, as {_printed(back)}. {_way_out(kind, annotation)}"
     what = f"it is of type {kind}, and would come back as {other}"
     if isinstance(given, type(back)) and type(back).__module__ != _BUILT_IN:
         return f"{what}, without what the subclass adds. Annotate the parameter with {kind}."
     if annotation is Any:
         return f"{what}. {_way_out(kind, annotation)}"
     return f"{what}. Pass {other}, or annotate the parameter with {kind}."
+
+
+def _printed(value: object) -> str:
+    try:
+        return f"{value!r:.200}"
+    except Exception:  # a foreign __repr__; an int of too many digits
+        return f"another {shown(type(value))}"
 
 
 def _way_out(kind: str, annotation: object) -> str:

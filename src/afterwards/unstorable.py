@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType
 
 from afterwards.parts import parts
@@ -70,5 +70,5 @@ _KNOWN: list[tuple[Callable[[object], bool], str]] = [
     (_is("tempfile:_TemporaryFileWrapper", "tempfile:SpooledTemporaryFile"), _FILE),
     (lambda value: isinstance(value, FunctionType | MethodType | BuiltinFunctionType), _FUNCTION),
     (lambda value: isinstance(value, Coroutine), _COROUTINE),
-    (lambda value: isinstance(value, Iterator), _ITERATOR),
+    (lambda value: isinstance(value, Iterator | AsyncIterator), _ITERATOR),
 ]
