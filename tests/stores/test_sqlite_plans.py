@@ -126,8 +126,7 @@ def test_a_paused_backlog_costs_nothing(connection: sqlite3.Connection):
         ("find_by_id", {**ANYTHING, "ids": '["a"]', "state": None}),
         ("unknown_names", {}),
         ("dropped_tasks", {"workers": '["w"]', "limit": 100}),
-        ("last_sequence", {}),
-        ("claimed_since", {"sequence": 10**9}),
+        ("claimed_among", {"first": 10**9, "last": 10**9 + 50}),
     ],
 )
 def test_a_statement_costs_the_same_in_a_large_table(

@@ -60,15 +60,15 @@ json_array(
     started, ended, error, result, progress, key, stop_asked, retry
 )
 
--- name: last_sequence
--- What is added next comes after it: so the rows of one write are told from those that were there.
-SELECT coalesce(max(sequence), 0) FROM afterwards_tasks
-
 -- name: add_calls
 -- All calls of one write in one statement. The inner SELECT takes the JSON apart, once: MATERIALIZED, or SQLite would
 -- parse it again for each mention. What is claimed in the same write goes in as running and never touches the claim
 -- index. `after` holds a call if that task is of this very write, or stored with its turn still to come. The SELECT
 -- reads the table as it was before this statement, since SQLite sets the rows aside when source and target are one.
+INSERT INTO afterwards_tasks (
+    id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
+    worker, started
+)
 WITH incoming AS MATERIALIZED (
     SELECT
         value ->> 0 AS id, value ->> 1 AS name, value ->> 2 AS arguments, value ->> 3 AS queue,
@@ -87,10 +87,6 @@ placed AS MATERIALIZED (
 judged AS MATERIALIZED (
     SELECT *, claimer IS NOT NULL AND NOT is_held AND due <= :now AND {open_to_claimer} AS is_claimed FROM placed
 )
-INSERT INTO afterwards_tasks (
-    id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started
-)
 SELECT
     id, name, arguments, queue, priority, iif(is_claimed, 'running', 'waiting'), iif(is_held, 'after', NULL), after,
     due, :now, is_claimed, is_claimed, crashes_allowed, retry, iif(is_claimed, claimer, NULL), iif(is_claimed, :now, NULL)
@@ -98,10 +94,10 @@ FROM judged
 WHERE true
 ON CONFLICT (id) DO NOTHING
 
--- name: claimed_since
--- What the adder claimed in this write. By the sequence, so that a call stored before is not handed out once more.
-SELECT json_group_array({task}) FROM afterwards_tasks NOT INDEXED
-WHERE sequence > :sequence AND state = 'running'
+-- name: claimed_among
+-- What of the rows just written was claimed. By their sequences, so that a call stored before is not handed out again.
+SELECT json_group_array(id) FROM afterwards_tasks NOT INDEXED
+WHERE sequence BETWEEN :first AND :last AND state = 'running'
 
 -- name: find_claimable
 -- The best `limit` of the due tasks this worker may have, best rank first. Within a line the order by rank is the

@@ -15,6 +15,7 @@ from afterwards.tasks import Call, Failure, Hold, SignedOn, State, Task, WorkerI
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_STATES = {str(state): state for state in State}
 LAST_INSTANT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 # The columns of the `task` fragment in queries.sql, in its order.
@@ -32,8 +33,11 @@ def microseconds(duration: timedelta) -> int:
 
 def microseconds_at(instant: datetime) -> int:
     """An instant as it is stored; one without a zone is taken as UTC."""
-    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // _MICROSECOND
+    return (_aware(instant) - _EPOCH) // _MICROSECOND
+
+
+def _aware(instant: datetime) -> datetime:
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def instant(stored: int) -> datetime:
@@ -128,6 +132,27 @@ def failure_text(failure: Failure) -> str:
     return json.dumps({part: cleaned(text) for part, text in texts.items()}, ensure_ascii=False)
 
 
+def task_of(call: Call, now: int, worker: WorkerId) -> Task:
+    """The task that `add_calls` has made of a call that it claimed for `worker`, without reading it back."""
+    moment = instant(now)
+    return Task(
+        id=call.id,
+        name=call.name,
+        arguments=call.arguments,
+        queue=call.queue,
+        priority=call.priority,
+        state=State.RUNNING,
+        after=call.after,
+        due=moment if call.due is None else _aware(call.due).astimezone(UTC),
+        added=moment,
+        attempt=1,
+        run=1,
+        worker=worker,
+        started=moment,
+        retry=call.retry,
+    )
+
+
 def tasks(rows: Sequence[Sequence[object]]) -> list[Task]:
     """The tasks of the rows that the `task` fragment made."""
     return [_task(cast("TaskRow", row)) for row in rows]
@@ -138,17 +163,18 @@ def _task(row: TaskRow) -> Task:
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, suspect, worker,
         started, ended, error, result, progress, key, stop_asked, retry,
     ) = row  # fmt: skip
+    due_at = instant(due)
     return Task(
         id=UUID(id),
         name=name,
         arguments=arguments,
         queue=queue,
         priority=priority,
-        state=State(state),
+        state=_STATES[state],
         held=None if held is None else Hold(held),
         after=None if after is None else UUID(after),
-        due=instant(due),
-        added=instant(added),
+        due=due_at,
+        added=due_at if added == due else instant(added),
         attempt=attempt,
         run=run,
         crashes=crashes,

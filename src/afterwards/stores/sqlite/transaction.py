@@ -25,6 +25,12 @@ class Transaction:
         """Run a statement; how many rows it changed."""
         return self._run(statement, values).rowcount
 
+    def insert(self, statement: str, **values: Value) -> range:
+        """Run an INSERT; the sequences of its rows, which follow each other since nobody else can write meanwhile."""
+        cursor = self._run(statement, values)
+        last = cursor.lastrowid or 0
+        return range(last - cursor.rowcount + 1, last + 1)
+
     def number(self, statement: str, **values: Value) -> int | None:
         """The one number that a statement brings."""
         return cast("int | None", self._run(statement, values).fetchone()[0])
