@@ -28,7 +28,7 @@ async def _keep_alive(app: AppProcess) -> int:
         killed, code = app.pid, await app.wait()
         if code == 0:
             return 0
-        print(f"  process {killed} was killed", end="", flush=True)
+        print(f"  process {killed} is gone", end="", flush=True)
         await app.start()
         print(f"; the app is back as process {app.pid}", flush=True)
 
