@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from afterwards.batch import Batch, Taker, TaskHandle, WhenUnnameable
@@ -85,19 +85,13 @@ class House:
         if not self.settings.worker or self._worker is not None or self._is_test():
             yield
             return
-        async with asyncio.TaskGroup() as group:
-            self._worker = worker = self.new_worker()
-            running = group.create_task(worker.run())
-            await asyncio.sleep(0)  # its first step: it must be here before the first request is
-            try:
-                yield
-            finally:
-                worker.stop()
-                await asyncio.wait([running])
+        self._worker = self.new_worker()
+        async with _working(self._worker):
+            yield
 
-    def new_worker(self) -> Worker:
+    def new_worker(self, options: WorkerOptions | None = None) -> Worker:
         """A worker on this house's store, not yet running."""
-        return Worker(self.store, self.registry, self.events, ProofOfLife(), self.settings.options)
+        return Worker(self.store, self.registry, self.events, ProofOfLife(), options or self.settings.options)
 
     # Adding
 
@@ -174,16 +168,14 @@ class House:
 
     async def drain(self) -> None:
         """Run everything that is due, and what that adds, then return. Works beside a running worker or without."""
-        if self._worker is not None:
+        options = self.settings.options
+        if self._is_test():
+            return
+        if self._worker is not None and options.queues is None:
             await self._until_drained()
             return
-        async with asyncio.TaskGroup() as group:
-            worker = self.new_worker()
-            group.create_task(worker.run())
-            try:
-                await self._until_drained()
-            finally:
-                worker.stop()
+        async with _working(self.new_worker(replace(options, queues=None))):
+            await self._until_drained()
 
     async def _until_drained(self) -> None:
         while True:
@@ -191,3 +183,21 @@ class House:
             if not census.waiting_due and not census.by_state.get(State.RUNNING, 0):
                 return
             await asyncio.sleep(_SHORTEST_LOOK)
+
+
+@asynccontextmanager
+async def _working(worker: Worker) -> AsyncGenerator[None]:
+    """The worker works inside the block, and has stopped when that is left. The block's error comes out as it was."""
+    error: BaseException | None = None
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(worker.run())
+        await asyncio.sleep(0)  # its first step: it must be here before the first request is
+        try:
+            yield
+        except BaseException as raised:  # to be raised below, since the group would put it into an ExceptionGroup
+            error = raised
+        finally:
+            worker.stop()
+            await asyncio.wait([running])
+    if error is not None:
+        raise error

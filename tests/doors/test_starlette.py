@@ -1,0 +1,258 @@
+"""The Starlette door: a batch is stored when its block ends, and its tasks start when the response has been sent."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from afterwards import Afterwards, NotInstalled, RequestEnded, StoreUnavailable
+from afterwards.adding import Tasks
+from afterwards.starlette import BackgroundTasks
+from tests.doors.asgi import call, started
+from tests.doors.diary import diary, gate, note, slowly, wait_at_the_gate
+from tests.doors.ways import stored
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "tasks.db"
+
+
+@pytest.fixture
+def afterwards(path: Path) -> Afterwards:
+    return Afterwards(url=f"sqlite:///{path}", add_timeout=0.2)
+
+
+def app_of(afterwards: Afterwards, endpoint: Endpoint) -> Starlette:
+    app = Starlette(routes=[Route("/", endpoint, methods=["POST"])])
+    afterwards.install(app)
+    return app
+
+
+def client_of(afterwards: Afterwards, endpoint: Endpoint) -> TestClient:
+    return TestClient(app_of(afterwards, endpoint), raise_server_exceptions=False)
+
+
+async def test_a_batch_is_in_the_file_when_its_block_ends_and_starts_after_the_response(
+    afterwards: Afterwards, path: Path
+):
+    async def endpoint(request: Request) -> Response:
+        async with afterwards.batch(request) as tasks:
+            handle = tasks.add_task(slowly, "one")
+            tasks.add_task(note, "two")
+            assert stored(path) == []
+        assert stored(path) == ["one", "two"]
+
+        async def stream() -> AsyncIterator[str]:
+            for _ in range(3):
+                await afterwards.add(note, "another")  # the worker is awake
+                await asyncio.to_thread(diary.wait_for, "another")
+                yield "part"
+
+        return StreamingResponse(stream(), headers={"Task": str(handle.id)})
+
+    def say_end(message: Message) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            diary.write("last byte")
+
+    app = app_of(afterwards, endpoint)
+    async with started(app):
+        assert await call_in_a_task(app, say_end) == 200
+        lines = await asyncio.to_thread(diary.wait_for, "two")
+    assert [line for line in lines if line != "another"] == ["last byte", "one begins", "one ends", "two"]
+
+
+def test_an_error_in_the_block_stores_nothing(afterwards: Afterwards, path: Path):
+    async def endpoint(request: Request) -> Response:
+        async with afterwards.batch(request) as tasks:
+            tasks.add_task(note, "never")
+            raise HTTPException(409)
+
+    with client_of(afterwards, endpoint) as client:
+        assert client.post("/").status_code == 409
+    assert stored(path) == []
+
+
+def test_a_batch_that_is_used_after_its_block_says_what_to_do_instead(afterwards: Afterwards, path: Path):
+    kept: list[Tasks] = []
+
+    async def endpoint(request: Request) -> Response:
+        with suppress(ZeroDivisionError):
+            async with afterwards.batch(request) as tasks:
+                kept.append(tasks)
+                raise ZeroDivisionError
+        async with afterwards.batch(request) as tasks:
+            kept.append(tasks)
+        return PlainTextResponse("done")
+
+    with client_of(afterwards, endpoint) as client:
+        assert client.post("/").status_code == 200
+    for tasks in kept:
+        with pytest.raises(RequestEnded):
+            tasks.add_task(note, "never")
+
+
+def test_a_batch_takes_options(afterwards: Afterwards, path: Path):
+    async def endpoint(request: Request) -> Response:
+        async with afterwards.batch(request) as tasks:
+            tasks.using(delay=3600).add_task(note, "later")
+            tasks.add_task(note, "now")
+        return PlainTextResponse("done")
+
+    with client_of(afterwards, endpoint) as client:
+        assert client.post("/").status_code == 200
+        assert diary.wait_for("now") == ["now"]
+    assert stored(path) == ["later", "now"]
+
+
+def test_the_response_does_not_wait_for_the_tasks_also_behind_middleware(afterwards: Afterwards):
+    async def endpoint(request: Request) -> Response:
+        async with afterwards.batch(request) as tasks:
+            tasks.add_task(wait_at_the_gate, "the task")
+        return PlainTextResponse("answer")
+
+    app = app_of(afterwards, endpoint)
+    for _ in range(2):
+        app.add_middleware(BaseHTTPMiddleware, dispatch=lambda request, call_next: call_next(request))
+    with TestClient(app) as client:
+        assert client.post("/").text == "answer"
+        assert "the task" not in diary.wait_for("the task waits")
+        gate.set()
+        diary.wait_for("the task")
+
+
+@pytest.fixture
+def locked(path: Path) -> Iterator[Callable[[], None]]:
+    """Lets somebody else hold the file's write lock."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as connection:
+
+        def lock() -> None:
+            connection.execute("BEGIN IMMEDIATE")
+
+        yield lock
+
+
+def test_a_store_that_refuses_is_answered_with_503(afterwards: Afterwards, path: Path, locked: Callable[[], None]):
+    seen: list[type[BaseException]] = []
+
+    async def endpoint(request: Request) -> Response:
+        locked()
+        try:
+            async with afterwards.batch(request) as tasks:
+                tasks.add_task(note, "never")
+        except StoreUnavailable as error:
+            seen.append(type(error))
+            raise
+        return PlainTextResponse("done")
+
+    with client_of(afterwards, endpoint) as client:
+        response = client.post("/")
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+    assert len(seen) == 1
+    assert stored(path) == []
+
+
+def test_a_websocket_stores_and_starts_at_the_blocks_end(afterwards: Afterwards, path: Path):
+    async def endpoint(websocket: WebSocket) -> None:
+        await websocket.accept()
+        async for text in websocket.iter_text():
+            async with afterwards.batch(websocket) as tasks:
+                tasks.add_task(note, text)
+            await websocket.send_json(stored(path))
+
+    app = Starlette(routes=[WebSocketRoute("/", endpoint)])
+    afterwards.install(app)
+    with TestClient(app) as client, suppress(WebSocketDisconnect), client.websocket_connect("/") as websocket:
+        websocket.send_text("said")
+        assert websocket.receive_json() == ["said"]
+        diary.wait_for("said")
+
+
+def test_tasks_as_the_responses_background_are_stored_once_it_is_sent(afterwards: Afterwards, path: Path):
+    in_the_file: list[list[str]] = []
+
+    async def endpoint(request: Request) -> Response:
+        tasks = BackgroundTasks(request)
+        tasks.add_task(note, "one")
+        tasks.using(queue="mail").add_task(note, "two")
+        in_the_file.append(stored(path))
+        return JSONResponse({}, background=tasks)
+
+    with client_of(afterwards, endpoint) as client:
+        assert client.post("/").status_code == 200
+        diary.wait_for("one", "two")
+    assert in_the_file == [[]]
+    assert stored(path) == ["one", "two"]
+
+
+def test_tasks_as_a_background_are_forgotten_with_a_request_that_raises(afterwards: Afterwards, path: Path):
+    async def endpoint(request: Request) -> Response:
+        tasks = BackgroundTasks(request)
+        tasks.add_task(note, "never")
+        raise HTTPException(404)
+
+    with client_of(afterwards, endpoint) as client:
+        assert client.post("/").status_code == 404
+    assert stored(path) == []
+
+
+def test_tasks_as_a_background_that_the_store_refuses_are_logged(
+    afterwards: Afterwards, path: Path, locked: Callable[[], None], caplog: pytest.LogCaptureFixture
+):
+    async def endpoint(request: Request) -> Response:
+        tasks = BackgroundTasks(request)
+        tasks.add_task(note, "never")
+        locked()
+        return PlainTextResponse("answer", background=tasks)
+
+    with client_of(afterwards, endpoint) as client:
+        assert client.post("/").text == "answer"
+    assert "could not be stored" in caplog.text
+    assert stored(path) == []
+
+
+def test_a_mounted_app_finds_the_store_of_the_app_around_it(afterwards: Afterwards, path: Path):
+    async def endpoint(request: Request) -> Response:
+        tasks = BackgroundTasks(request)
+        tasks.add_task(note, "from the mounted app")
+        return PlainTextResponse("done", background=tasks)
+
+    mounted = Starlette(routes=[Route("/", endpoint, methods=["POST"])])
+    app = Starlette(routes=[Mount("/outer", routes=[Mount("/inner", mounted)])])
+    afterwards.install(app)
+    with TestClient(app) as client:
+        assert client.post("/outer/inner/").status_code == 200
+        diary.wait_for("from the mounted app")
+    assert stored(path) == ["from the mounted app"]
+
+
+def test_an_app_without_an_afterwards_says_how_to_install_one(afterwards: Afterwards, tmp_path: Path):
+    async def endpoint(request: Request) -> Response:
+        return PlainTextResponse("done", background=BackgroundTasks(request))
+
+    app_of(afterwards, endpoint)
+    other = app_of(Afterwards(url=f"sqlite:///{tmp_path}/other.db"), endpoint)
+    bare = Starlette(routes=[Route("/", endpoint, methods=["POST"])])
+    with pytest.raises(NotInstalled, match=r"Afterwards\(app\)"), TestClient(bare) as client:
+        client.post("/")
+    assert other.routes, "with one Afterwards in the process it would have been that"
+
+
+async def call_in_a_task(app: Starlette, on_message: Callable[[Message], object]) -> int:
+    """As servers do: a request is an asyncio task of its own."""
+    async with asyncio.TaskGroup() as group:
+        return await group.create_task(call(app, "/", on_message))
