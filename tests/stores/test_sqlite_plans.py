@@ -117,7 +117,7 @@ def test_a_paused_backlog_costs_nothing(connection: sqlite3.Connection):
     [
         ("cancellations", {"worker": "w"}),
         ("find_followers", {"ids": '["a"]', "worker": "w", "now": NOW}),
-        ("held_claims", {"outcomes": '[["a", 1, "w"]]'}),
+        ("held_claims", {"claims": '[["a", 1, "w"]]'}),
         ("prune", {"before": 0, "limit": 100}),
         ("find_waiting", ANYTHING),
         ("find_running", ANYTHING),

@@ -160,40 +160,27 @@ SELECT min(due) FROM (
 )
 
 -- name: held_claims
--- Which outcomes still hold their claim: every write about a run is fenced by (id, run, worker).
-SELECT json_group_array(outcome.key) FROM json_each(:outcomes) AS outcome
+-- Which outcomes still hold their claim: every write about a run is fenced by (id, run, worker). What follows in this
+-- transaction may then go by the sequence.
+SELECT json_group_array(json_array(outcome.key, task.sequence, task.stop_asked)) FROM json_each(:claims) AS outcome
 CROSS JOIN afterwards_tasks AS task ON task.id = outcome.value ->> 0
 WHERE task.state = 'running' AND task.run = outcome.value ->> 1 AND task.worker = outcome.value ->> 2
 
 -- name: settle_outcomes
--- All outcomes in one statement. A run that somebody asked to stop does not wait for another try: it is cancelled.
--- Without a `due` the task keeps its place in the line: it was given back.
-WITH outcome AS MATERIALIZED (
-    SELECT
-        value ->> 0 AS id, value ->> 1 AS run, value ->> 2 AS worker, value ->> 3 AS state, value ->> 4 AS held,
-        value ->> 5 AS due, value ->> 6 AS started, value ->> 7 AS gives_attempt_back, value ->> 8 AS frees,
-        value ->> 9 AS error, value ->> 10 AS keeps_error, value ->> 11 AS result
-    FROM json_each(:outcomes)
-),
-settled AS MATERIALIZED (
-    SELECT task.sequence, outcome.*, outcome.state = 'waiting' AND task.stop_asked AS is_cancelled
-    FROM outcome CROSS JOIN afterwards_tasks AS task ON task.id = outcome.id
-    WHERE task.state = 'running' AND task.run = outcome.run AND task.worker = outcome.worker
-)
+-- All outcomes in one statement. Without a `due` the task keeps its place in the line: it was given back.
 UPDATE afterwards_tasks AS task
-SET state = iif(is_cancelled, 'cancelled', settled.state),
-    held = iif(is_cancelled, NULL, settled.held),
-    worker = NULL,
-    due = coalesce(settled.due, task.due),
-    attempt = task.attempt - settled.gives_attempt_back,
-    started = settled.started,
-    ended = iif(is_cancelled OR settled.state <> 'waiting', :now, NULL),
-    freed = task.freed OR settled.frees OR is_cancelled,
-    error = iif(settled.keeps_error, task.error, settled.error),
-    result = settled.result,
-    stop_asked = task.stop_asked AND (is_cancelled OR settled.state <> 'waiting')
-FROM settled
-WHERE task.sequence = settled.sequence
+SET state = outcome.value ->> 1,
+    held = outcome.value ->> 2,
+    due = coalesce(outcome.value ->> 3, due),
+    started = outcome.value ->> 4,
+    ended = outcome.value ->> 5,
+    attempt = attempt - (outcome.value ->> 6),
+    freed = freed OR outcome.value ->> 7,
+    error = iif(outcome.value ->> 8, error, outcome.value ->> 9),
+    result = outcome.value ->> 10,
+    worker = NULL
+FROM json_each(:outcomes) AS outcome
+WHERE task.sequence = outcome.value ->> 0
 
 -- name: find_followers
 -- The tasks held after one of these whose turn is over, and whether `:worker` may claim them at once.

@@ -11,7 +11,7 @@ from uuid import UUID
 from afterwards.errors import CannotStore
 from afterwards.outcomes import Ending, Outcome
 from afterwards.retries import Retry, retry_as_json, retry_from_json
-from afterwards.tasks import Call, Failure, Hold, SignedOn, State, Task, WorkerId
+from afterwards.tasks import Call, Claim, Failure, Hold, SignedOn, State, Task, WorkerId
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -105,23 +105,26 @@ def cleaned(text: str) -> str:
     return text if is_storable(text) else text.replace("\x00", "?").encode("utf-8", "replace").decode("utf-8")
 
 
-def outcome_row(outcome: Outcome, now: int) -> list[object]:
-    """An outcome as `settle_outcomes` takes it."""
-    ending = outcome.ending
-    untried = ending in (Ending.RETURNED, Ending.UNKNOWN)
-    keeps_place = outcome.state.ended or (untried and not outcome.delay)
+def claim_row(claim: Claim) -> list[object]:
+    """A claim as `held_claims` takes it."""
+    return [str(claim.id), claim.run, claim.worker]
+
+
+def outcome_row(sequence: int, outcome: Outcome, now: int) -> list[object]:
+    """An outcome whose claim holds, as `settle_outcomes` takes it."""
+    state, untried = outcome.state, outcome.ending in (Ending.RETURNED, Ending.UNKNOWN)
+    keeps_place = state.ended or (untried and not outcome.delay)
     return [
-        str(outcome.claim.id),
-        outcome.claim.run,
-        outcome.claim.worker,
-        outcome.state,
+        sequence,
+        state,
         outcome.held,
         None if keeps_place else later(now, outcome.delay),
         None if untried else earlier(now, outcome.took),
+        now if state.ended else None,
         outcome.gives_attempt_back,
         outcome.frees_followers,
+        outcome.error is None and state is not State.DONE,
         None if outcome.error is None else failure_text(outcome.error),
-        outcome.error is None and ending is not Ending.DONE,
         outcome.result,
     ]
 

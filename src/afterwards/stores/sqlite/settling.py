@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from afterwards.outcomes import Ending, Outcome
 from afterwards.stores.sqlite import rows
@@ -39,19 +40,27 @@ def settle_apart(transaction: Transaction, settlement: Settlement) -> Settled:
 def _write(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[Claim]:
     """Write those whose claim holds; which these were. Of two for one claim the first counts."""
     first = list({outcome.claim: outcome for outcome in reversed(outcomes)}.values())
-    encoded = as_list([rows.outcome_row(_presentable(outcome), transaction.now) for outcome in first])
-    holding = [first[index] for index in transaction.numbers("held_claims", outcomes=encoded)]
-    if holding:
-        transaction.execute("settle_outcomes", outcomes=encoded)
-    transaction.rings |= any(outcome.state is State.WAITING for outcome in holding)
-    return {outcome.claim for outcome in holding}
+    held = [(sequence, _final(first[key], stop_asked)) for key, sequence, stop_asked in _held(transaction, first)]
+    if held:
+        written = [rows.outcome_row(sequence, outcome, transaction.now) for sequence, outcome in held]
+        transaction.execute("settle_outcomes", outcomes=as_list(written))
+    transaction.rings |= any(outcome.state is State.WAITING for _, outcome in held)
+    return {outcome.claim for _, outcome in held}
 
 
-def _presentable(outcome: Outcome) -> Outcome:
-    """Without a result that would not come back as it was."""
-    if outcome.result is None or rows.is_storable(outcome.result):
-        return outcome
-    return replace(outcome, result=None, error=_reason("result", "it holds a NUL or half of a surrogate pair"))
+def _held(transaction: Transaction, outcomes: Sequence[Outcome]) -> list[tuple[int, int, int]]:
+    """Of each outcome that holds: its place in the list, the sequence of its task, whether it was asked to stop."""
+    claims = as_list([rows.claim_row(outcome.claim) for outcome in outcomes])
+    return cast("list[tuple[int, int, int]]", transaction.rows("held_claims", claims=claims))
+
+
+def _final(outcome: Outcome, stop_asked: int) -> Outcome:
+    """A run that somebody asked to stop does not wait for another try; a result must come back as it was."""
+    if stop_asked and outcome.state is State.WAITING:
+        outcome = replace(outcome, ending=Ending.CANCELLED)
+    if outcome.result is not None and not rows.is_storable(outcome.result):
+        outcome = replace(outcome, result=None, error=_reason("result", "it holds a NUL or half of a surrogate pair"))
+    return outcome
 
 
 def _finish(transaction: Transaction, settlement: Settlement, held: set[Claim]) -> Settled:
