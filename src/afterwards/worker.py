@@ -66,6 +66,7 @@ class Worker:
         self._why: dict[TaskId, _Why] = {}
         self._unknown: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._nap: asyncio.Timeout | None = None
         self._room_made = asyncio.Event()
         self._stopping = asyncio.Event()
         self.leaving = False  # it has stopped, but threads of it still need the store
@@ -158,7 +159,7 @@ class Worker:
         tasks = await self._store.claim(worker, limit=room, suspects=suspects, unknown=self._unknown)
         self.accept(tasks)
         if len(tasks) < room:
-            await self._store.wait(worker, timeout=_jittered(POLL), suspects=suspects, unknown=self._unknown)
+            await self._wait_for_tasks(worker, suspects=suspects and not self._slots.runs_suspect())
 
     async def _sign_on(self) -> WorkerId:
         worker = await self._shift.sign_on(self._registry.known_names())
@@ -168,6 +169,20 @@ class Worker:
     def _room(self) -> int:
         """Outcomes that wait for the store count too, so that a slow store slows the claiming."""
         return min(self._slots.room, 2 * self._options.concurrency - self._settler.pending)
+
+    async def _wait_for_tasks(self, worker: WorkerId, *, suspects: bool) -> None:
+        try:
+            async with asyncio.timeout(None) as self._nap:
+                await self._store.wait(worker, timeout=_jittered(POLL), suspects=suspects, unknown=self._unknown)
+        except TimeoutError:
+            return
+        finally:
+            self._nap = None
+
+    def _wake(self) -> None:
+        """End the wait for tasks: something has changed here that the store cannot know."""
+        if self._nap is not None and self._loop is not None and not self._nap.expired():
+            self._nap.reschedule(self._loop.time())
 
     async def _wait_for_room(self) -> None:
         self._room_made.clear()
@@ -206,6 +221,8 @@ class Worker:
                 self._unknown.add(task.name)
             self._settler.put(outcome)
         self._room_made.set()
+        if task.suspect:
+            self._wake()  # the next suspect may run
 
     def _interrupted(self, task: Task) -> Outcome | None:
         match self._why.get(task.id, _Why.STOPPING):
