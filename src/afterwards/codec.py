@@ -121,4 +121,4 @@ def _said(error: ValidationError) -> str:
 
 
 def _all_same(given: dict[str, object], back: dict[str, object]) -> bool:
-    return given.keys() == back.keys() and all(same(value, back[name]) for name, value in given.items())
+    return given.keys() == back.keys() and all(map(same, given.values(), map(back.__getitem__, given)))

@@ -22,9 +22,9 @@ from tests.unit.some_values import Color, Order, Person, Point, Weight, open_mod
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 zones = st.sampled_from([UTC]) | st.timezones()
-numbers = st.integers() | st.floats()
+numbers = st.integers(-(2**53), 2**53) | st.floats()  # an int that a float can hold exactly may stand for one
 plain = st.recursive(
-    st.none() | st.booleans() | numbers | texts,
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=8,
 )
