@@ -18,7 +18,6 @@ import anyio
 import anyio.to_thread
 
 from afterwards import outcomes
-from afterwards.codec import CannotRead
 from afterwards.events import Events, TaskEnded, TaskStarted
 from afterwards.failures import failure_of
 from afterwards.names import UnknownFunction
@@ -83,54 +82,62 @@ class Runner:
         self._events.say(TaskEnded(task=task, outcome=outcome, took=took))
         return outcome
 
-    async def call(self, task: Task) -> object:
+    async def call(self, task: Task) -> None:
         """Run the task's function and let its error through, as a test that runs tasks inline wants it."""
-        function = self._registry.find(task.name)
-        args, kwargs = function.arguments.read(task.arguments)
-        token = _enter(task)
-        try:
-            return await self._invoke(task, function, partial(function.function, *args, **kwargs))
-        finally:
-            _current.reset(token)
+        error = await self._error(task, *self._prepared(task))
+        if error is not None:
+            raise error
 
     async def _outcome(self, task: Task) -> Outcome:
         try:
-            await self.call(task)
+            function, bound = self._prepared(task)
         except UnknownFunction as error:
             return outcomes.unknown(task.claim, failure_of(error, hide=__file__))
-        except CannotRead as error:
+        except Exception as error:  # CannotRead, or annotations from which no schema can be made any more
             return outcomes.unreadable(task.claim, failure_of(error, hide=__file__))
+        raised = await self._error(task, function, bound)
+        return outcomes.done(task.claim) if raised is None else self._raised(task, raised)
+
+    def _prepared(self, task: Task) -> tuple[Function, Callable[[], object]]:
+        function = self._registry.find(task.name)
+        args, kwargs = function.arguments.read(task.arguments)
+        return function, partial(function.function, *args, **kwargs)
+
+    async def _error(self, task: Task, function: Function, bound: Callable[[], object]) -> BaseException | None:
+        """Run it; what it raised, as a value: raised again, a StopIteration would not be itself any more."""
+        token = _enter(task)
+        try:
+            if not function.is_async:
+                return await self._in_a_thread(task, bound)
+            await bound()  # type: ignore[misc]  # is_async says that it returns an awaitable
         except asyncio.CancelledError as error:
             if _cancelled_from_outside():
                 raise
-            return self._raised(task, error)
+            return error
         except BaseException as error:  # SystemExit too: a task must not end its worker
-            return self._raised(task, error)
-        return outcomes.done(task.claim)
+            return error
+        finally:
+            _current.reset(token)
+        return None
 
     def _raised(self, task: Task, error: BaseException) -> Outcome:
         failure = failure_of(error, hide=__file__)
         return outcomes.raised(task.claim, error, failure, attempt=task.attempt, retry=self._registry.retry_for(task))
 
-    async def _invoke(self, task: Task, function: Function, bound: Callable[[], object]) -> object:
-        if function.is_async:
-            return await bound()  # type: ignore[misc]  # is_async says that it returns an awaitable
-        value, error = await anyio.to_thread.run_sync(
-            self._guarded, task, bound, abandon_on_cancel=True, limiter=self._own_limiter()
+    async def _in_a_thread(self, task: Task, bound: Callable[[], object]) -> BaseException | None:
+        return await anyio.to_thread.run_sync(
+            self._error_in_thread, task, bound, abandon_on_cancel=True, limiter=self._own_limiter()
         )
-        if error is not None:
-            raise error
-        return value
 
-    def _guarded(self, task: Task, bound: Callable[[], object]) -> tuple[object, BaseException | None]:
-        """In the thread: errors travel as values, since a future takes no StopIteration and a thread no SystemExit."""
+    def _error_in_thread(self, task: Task, bound: Callable[[], object]) -> BaseException | None:
         self._in_threads.add(task.id)
         try:
-            return bound(), None
+            bound()
         except BaseException as error:
-            return None, error
+            return error
         finally:
             self._in_threads.discard(task.id)
+        return None
 
     def _own_limiter(self) -> anyio.CapacityLimiter:
         if self._limiter is None:
