@@ -58,7 +58,7 @@ def listed(rows: Sequence[tuple[str, str, str]], width: int) -> str:
     """Two columns flush left, and sentences that wrap within the width, under themselves."""
     first, second = (max(_width(row[column]) for row in rows) for column in (0, 1))
     indent = " " * (first + second + 4)
-    lines = []
+    lines: list[str] = []
     for one, other, sentence in rows:
         start = f"{_padded(one, first)}  {_padded(other, second)}  "
         lines.append(fill(sentence, width, initial_indent=start, subsequent_indent=indent, break_long_words=False))

@@ -114,6 +114,8 @@ class Rehearsal:
         lines = [f"{len(everybody)} registered, {len(copies)} have their mail, {len(again)} have it twice."]
         if missing:
             lines.append(f"Missing: {', '.join(missing)}. The app's log: {self._place.log}")
+        if len(again) > len(twice):
+            lines.append("Those whose task was running at the kill may have it twice: it ran again.")
         if twice:
             lines.append(f"Twice, though not running at the kill: {', '.join(twice)}")
         print("\n" + "\n".join(lines), flush=True)
