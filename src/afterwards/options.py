@@ -28,6 +28,7 @@ class Options:
             _check_word(self.name, "name")
         _check_word(self.queue, "queue")
         _check_priority(self.priority)
+        _check_retry(self.retry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class CallOptions:
             _check_word(self.queue, "queue")
         if self.priority is not None:
             _check_priority(self.priority)
+        _check_retry(self.retry)
 
 
 def _check_due(due: object, delay: timedelta) -> None:
@@ -81,3 +83,8 @@ def _check_word(value: object, what: str) -> None:
 def _check_priority(value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= HIGHEST_PRIORITY:
         raise ValueError(f"priority is a whole number from 0 to {HIGHEST_PRIORITY}, higher first, not {value!r}")
+
+
+def _check_retry(value: object) -> None:
+    if value is not None and not isinstance(value, Retry):
+        raise ValueError(f"retry takes a Retry, such as Retry(attempts=3) or Retry.never, not {value!r}")
