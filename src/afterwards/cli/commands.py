@@ -75,9 +75,10 @@ def worker(
     place: Annotated[str, typer.Argument(metavar="MODULE:NAME", help="Where the Afterwards is, as main:afterwards.")],
     concurrency: Annotated[int | None, typer.Option(min=1, help="Tasks at once.", show_default=False)] = None,
     queue: Annotated[list[str] | None, typer.Option(help="Serve only this queue; may be repeated.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log a line for each task.")] = False,
 ) -> None:
     """Run tasks without the web app. SIGTERM or Ctrl-C lets them finish, a second one does not."""
-    work(imported(place), concurrency=concurrency, queues=queue or ())
+    work(imported(place), concurrency=concurrency, queues=queue or (), verbose=verbose)
 
 
 @app.command("list")

@@ -18,13 +18,15 @@ _LOG = "%(asctime)s %(levelname)-7s %(message)s"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def work(afterwards: Afterwards, *, concurrency: int | None, queues: Sequence[str]) -> None:
-    """Run tasks until told to stop. Raises Trouble, StoreUnusable."""
+def work(afterwards: Afterwards, *, concurrency: int | None, queues: Sequence[str], verbose: bool) -> None:
+    """Run tasks until told to stop; `verbose` logs a line for each. Raises Trouble, StoreUnusable."""
     if os.environ.get("AFTERWARDS_MODE"):
         raise Trouble(
             "AFTERWARDS_MODE is set, which is for tests: tasks then run where they are added, not in a worker"
         )
     logging.basicConfig(level=logging.INFO, format=_LOG)
+    if verbose:
+        logging.getLogger("afterwards").setLevel(logging.DEBUG)
     house = afterwards.house
     options = house.settings.options
     options = replace(
