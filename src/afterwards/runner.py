@@ -7,6 +7,7 @@ cancellation that came from outside passes through, for the worker to explain.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Callable, Set
 from contextvars import ContextVar, Token
@@ -55,6 +56,13 @@ def current_task() -> CurrentTask:
         return _current.get()
     except LookupError:
         raise LookupError("current_task() is only known inside a task that Afterwards runs") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What a function raised in a thread: a future takes no StopIteration, and a thread no SystemExit."""
+
+    error: BaseException
 
 
 class Runner:
@@ -107,9 +115,11 @@ class Runner:
         """Run it; what it raised, as a value: raised again, a StopIteration would not be itself any more."""
         token = _enter(task)
         try:
-            if not function.is_async:
-                return await self._in_a_thread(task, bound)
-            await bound()  # type: ignore[misc]  # is_async says that it returns an awaitable
+            returned = bound() if function.is_async else await self._in_a_thread(task, bound)
+            if isinstance(returned, _Raised):
+                return returned.error
+            if inspect.isawaitable(returned):  # of a `def` function too: a plain wrapper around an `async def` one
+                await returned
         except asyncio.CancelledError as error:
             if _cancelled_from_outside():
                 raise
@@ -124,20 +134,19 @@ class Runner:
         failure = failure_of(error, hide=__file__)
         return outcomes.raised(task.claim, error, failure, attempt=task.attempt, retry=self._registry.retry_for(task))
 
-    async def _in_a_thread(self, task: Task, bound: Callable[[], object]) -> BaseException | None:
+    async def _in_a_thread(self, task: Task, bound: Callable[[], object]) -> object:
         return await anyio.to_thread.run_sync(
-            self._error_in_thread, task, bound, abandon_on_cancel=True, limiter=self._own_limiter()
+            self._guarded, task, bound, abandon_on_cancel=True, limiter=self._own_limiter()
         )
 
-    def _error_in_thread(self, task: Task, bound: Callable[[], object]) -> BaseException | None:
+    def _guarded(self, task: Task, bound: Callable[[], object]) -> object:
         self._in_threads.add(task.id)
         try:
-            bound()
+            return bound()
         except BaseException as error:
-            return error
+            return _Raised(error)
         finally:
             self._in_threads.discard(task.id)
-        return None
 
     def _own_limiter(self) -> anyio.CapacityLimiter:
         if self._limiter is None:

@@ -69,6 +69,10 @@ async def returns_what_cannot_be_stored() -> object:
     return object()
 
 
+def wraps_a_coroutine() -> object:
+    return good()
+
+
 async def good() -> None:
     ran.append("good")
 
@@ -137,3 +141,9 @@ def test_the_traceback_begins_in_the_users_code(client: TestClient, afterwards: 
     frames = [line for line in task.error.traceback.splitlines() if line.lstrip().startswith("File")]
     assert frames
     assert all(Path(__file__).name in frame for frame in frames)
+
+
+def test_a_plain_function_that_returns_a_coroutine_is_awaited(client: TestClient, afterwards: Afterwards) -> None:
+    ran.clear()
+    assert run(client, afterwards, "wraps_a_coroutine").state is State.DONE
+    assert ran == ["good"]
