@@ -109,38 +109,26 @@ class Database:
         _refuse_old_sqlite()
         magic = magic_of(path.parent)
         _refuse_network(magic, path)
-        lock = self._lock or WriteLock(
-            path.with_name(f"{path.name}-lock"), needed=wal_guard_needed(sqlite3.sqlite_version_info)
-        )
+        lock = self._lock or WriteLock(path.with_name(f"{path.name}-lock"))
         connection = connect(path, "rwc")
         try:
             with lock.held():
-                self._make_ready(connection, path, magic)
+                self._make_ready(connection, path, magic, is_guarded=lock.works)
         except BaseException:
             connection.close()
             raise
         return connection, lock
 
-    def _make_ready(self, connection: sqlite3.Connection, path: Path, magic: int | None) -> None:
+    def _make_ready(self, connection: sqlite3.Connection, path: Path, magic: int | None, *, is_guarded: bool) -> None:
         connection.execute("PRAGMA temp_store = MEMORY")
         shared = _is_shared(connection)
-        self.warnings = []
         if not shared:
-            self._choose_journal(connection, magic)
+            _choose_journal(connection, magic)
         migrate(connection, path, shared=shared)
         self._full = shared
         self._file = file_at(path)
         self.identity = str(connection.execute(STATEMENTS["store_id"]).fetchone()[0])
-
-    def _choose_journal(self, connection: sqlite3.Connection, magic: int | None) -> None:
-        if footing(magic) is Footing.SHAKY:
-            connection.execute("PRAGMA journal_mode = DELETE")
-            self.warnings.append(
-                f"the file lies on {name_of(magic)}, where several processes cannot share a write-ahead log: a slower "
-                "rollback journal is used; put the file on a local disk or a volume"
-            )
-        else:
-            connection.execute("PRAGMA journal_mode = WAL")
+        self.warnings = [*_warn_of_footing(magic), *_warn_of_log(connection, is_guarded=is_guarded, shared=shared)]
 
     def _synchronise(self, connection: sqlite3.Connection, *, durable: bool) -> None:
         durable = durable or self._full
@@ -167,6 +155,32 @@ def _is_shared(connection: sqlite3.Connection) -> bool:
     if connection.execute(STATEMENTS["our_tables"]).fetchone()[0]:
         return bool(connection.execute(STATEMENTS["store_shared"]).fetchone()[0])
     return bool(connection.execute(STATEMENTS["foreign_tables"]).fetchone()[0])
+
+
+def _choose_journal(connection: sqlite3.Connection, magic: int | None) -> None:
+    mode = "DELETE" if footing(magic) is Footing.SHAKY else "WAL"
+    connection.execute(f"PRAGMA journal_mode = {mode}")
+
+
+def _warn_of_footing(magic: int | None) -> list[str]:
+    if footing(magic) is not Footing.SHAKY:
+        return []
+    place = f"the file lies on {name_of(magic)}, where several processes cannot share a write-ahead log"
+    return [f"{place}: a slower rollback journal is used; put the file on a local disk or a volume"]
+
+
+def _warn_of_log(connection: sqlite3.Connection, *, is_guarded: bool, shared: bool) -> list[str]:
+    [mode] = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode != "wal" or not wal_guard_needed(sqlite3.sqlite_version_info):
+        return []
+    danger = f"SQLite {sqlite3.sqlite_version} can damage a write-ahead log when two connections write at once"
+    if not is_guarded:
+        return [f"{danger}, and there is no file lock here to guard it: let one process write, or use a newer SQLite"]
+    if shared:
+        return [
+            f"{danger}, and other code writes to this file: give the tasks a file of their own, or use a newer SQLite"
+        ]
+    return []
 
 
 def _refuse_old_sqlite() -> None:
