@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Any, ParamSpec, Unpack
 
 import anyio
 from starlette.applications import Starlette
@@ -21,12 +21,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from afterwards.adding import Tasks
-from afterwards.batch import Batch
+from afterwards.adding import AS_DECORATED, How, Tasks, UsingTasks, call_options
+from afterwards.batch import Batch, TaskHandle
 from afterwards.errors import NotInstalled, StoreUnavailable
 from afterwards.events import LateAddFailed
 from afterwards.house import House
 from afterwards.tasks import TaskId
+
+P = ParamSpec("P")
 
 RETRY_AFTER = "1"  # seconds
 _APOLOGY = "The background tasks of this request cannot be stored at the moment. Please try again."
@@ -121,9 +123,16 @@ class BackgroundTasks(StarletteBackgroundTasks):
         super().__init__()
         self._house = house_of(request)
         self._batch = self._house.batch()
-        self._adding = Tasks(self._batch)
-        self.using = self._adding.using
-        self.add_task = self._adding.add_task  # type: ignore[assignment,method-assign]  # returns a TaskHandle in place of None
+
+    def add_task(  # type: ignore[override]  # Starlette's returns None; a handle is more
+        self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> TaskHandle:
+        """Run `func(*args, **kwargs)` after the response, durably. Raises CannotName, CannotStore, CallTooLarge."""
+        return self._batch.add(func, args, kwargs, AS_DECORATED)
+
+    def using(self, **how: Unpack[How]) -> UsingTasks:
+        """Add with options: `tasks.using(delay=60).add_task(...)`."""
+        return UsingTasks(self._batch, call_options(how))
 
     async def __call__(self) -> None:
         """Store what was added, and let it start."""
