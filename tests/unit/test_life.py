@@ -1,0 +1,107 @@
+"""A free lock proves death; a held one, or none, proves nothing. Real locks, and a real fork."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from afterwards.life import ProofOfLife
+from afterwards.tasks import SignedOn, WorkerId
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock: the lease alone tells there")
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def proof(identity: str = "a store") -> ProofOfLife:
+    made = ProofOfLife()
+    made.prepare(identity)
+    return made
+
+
+def signed_on(worker: WorkerId, host: str) -> SignedOn:
+    return SignedOn(id=worker, host=host, pid=1, label="here", signed_on=NOW, expires=NOW)
+
+
+def test_two_processes_on_one_store_are_on_one_host() -> None:
+    assert proof().host == proof().host
+    assert proof().host != proof("another store").host
+
+
+def test_a_worker_that_holds_its_lock_is_not_dead() -> None:
+    mine, other = proof(), proof()
+    worker = WorkerId("w1")
+    mine.begin(worker)
+    assert other.dead([signed_on(worker, mine.host)]) == []
+    assert mine.dead([signed_on(worker, mine.host)]) == []
+
+
+def test_a_worker_whose_file_is_missing_is_elsewhere_and_not_dead() -> None:
+    assert proof().dead([signed_on(WorkerId("w1"), proof().host)]) == []
+
+
+def test_a_worker_of_another_host_is_never_told_dead_here() -> None:
+    dead, other = dead_worker(), proof()
+    assert other.dead([signed_on(dead, "another host")]) == []
+
+
+def test_a_worker_whose_process_has_died_is_dead() -> None:
+    dead, other = dead_worker(), proof()
+    assert other.dead([signed_on(dead, other.host)]) == [dead]
+    other.forget([dead])
+    assert other.dead([signed_on(dead, other.host)]) == [], "its file has gone with its rescue"
+
+
+def test_a_clean_end_leaves_no_file(tmp_path: Path) -> None:
+    mine = proof()
+    mine.begin(WorkerId("w1"))
+    mine.end(WorkerId("w1"))
+    assert not list(tmp_path.rglob("*.lock"))
+
+
+def test_a_forked_child_does_not_keep_its_parents_lock() -> None:
+    """A child that outlived its parent would otherwise hide the parent's death."""
+    reading, writing = os.pipe()
+    parent = os.fork()
+    if parent == 0:  # the worker's process: begins, forks a child that stays, and dies
+        mine = proof()
+        mine.begin(WorkerId("w1"))
+        if os.fork() == 0:
+            os.close(writing)
+            os.read(reading, 1)
+        os._exit(0)
+    os.waitpid(parent, 0)
+    other = proof()
+    assert other.dead([signed_on(WorkerId("w1"), other.host)]) == [WorkerId("w1")]
+    os.close(writing)  # the grandchild ends
+    os.close(reading)
+
+
+def test_without_a_directory_of_its_own_nothing_is_proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "is" / "a file"))
+    (tmp_path / "is").write_text("no directory")
+    first, second = proof(), proof()
+    first.begin(WorkerId("w1"))
+    assert first.host != second.host
+    assert second.dead([signed_on(WorkerId("w1"), first.host)]) == []
+
+
+def dead_worker() -> WorkerId:
+    """A worker whose process began and is gone."""
+    worker = WorkerId("gone")
+    child = os.fork()
+    if child == 0:
+        proof().begin(worker)
+        os._exit(0)
+    os.waitpid(child, 0)
+    return worker
