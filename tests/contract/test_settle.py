@@ -63,6 +63,17 @@ async def test_a_later_success_leaves_no_error_behind(store: TimedStore, worker:
     assert (await the_task(store, running.id)).error is None
 
 
+@pytest.mark.parametrize("ending", [Ending.AGAIN, Ending.RETURNED, Ending.CANCELLED])
+async def test_a_run_that_says_nothing_of_errors_leaves_the_last_one(
+    store: TimedStore, worker: WorkerId, ending: Ending
+):
+    running = await a_running_task(store, worker)
+    await store.settle([outcome(running.claim, Ending.RETRIED)])
+    [again] = await claim_all(store, worker)
+    await store.settle([outcome(again.claim, ending)])
+    assert (await the_task(store, running.id)).error == a_failure()
+
+
 async def test_asking_for_a_later_try_spends_no_attempt(store: TimedStore, worker: WorkerId):
     running = await a_running_task(store, worker)
     await store.settle([outcome(running.claim, Ending.AGAIN, delay=HOUR)])

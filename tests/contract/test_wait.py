@@ -201,3 +201,11 @@ async def test_a_wake_up_that_was_claimed_by_another_goes_on_sleeping(store: Tim
     claimed: list[Task] = [one.claimed for one in await store.add([a_call()], claimed_by=other) if one.claimed]
     assert len(claimed) == 1
     assert await waiting is Woken.TIMEOUT
+
+
+async def test_closing_the_store_ends_a_wait(store: TimedStore, worker: WorkerId):
+    waiting = asyncio.ensure_future(store.wait(worker, timeout=LONG, suspects=True))
+    await asyncio.sleep(0.1)
+    await store.close()
+    async with asyncio.timeout(LONG / 2):
+        assert await waiting is Woken.TIMEOUT

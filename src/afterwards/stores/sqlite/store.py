@@ -121,8 +121,9 @@ class SQLiteStore:
         await self._write(OPEN, None)
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._threads.close)
-        self._threads = Threads(self._place, self._clock)
+        closing, self._threads = self._threads, Threads(self._place, self._clock)
+        closing.bell.ring()
+        await asyncio.to_thread(closing.close)
         self._place.leave()
 
     async def add(self, calls: Sequence[Call], *, claimed_by: WorkerId | None = None) -> list[Added]:
@@ -175,18 +176,19 @@ class SQLiteStore:
         await self._write(SIGN_OFF, Leave(worker=worker, leaving=leaving))
 
     async def wait(self, worker: WorkerId, *, timeout: float, suspects: bool, unknown: Collection[str] = ()) -> Woken:
-        ends = time.monotonic() + timeout
+        ends, threads = time.monotonic() + timeout, self._threads
         glance = Glance(worker=worker, suspects=suspects, unknown=tuple(unknown))
-        with self._threads.bell.listening() as waiter:
-            while True:
+        with threads.bell.listening() as waiter:
+            while self._threads is threads:  # else the store was closed meanwhile
                 waiter.hush()
                 until_due = await self._watch(UNTIL_DUE, glance)
                 if until_due == 0:
                     return Woken.READY
                 left = ends - time.monotonic()
                 if left <= 0:
-                    return Woken.TIMEOUT
+                    break
                 await waiter.rung(left if until_due is None else min(left, until_due))
+        return Woken.TIMEOUT
 
     async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
         return await self._look(FIND, Page(search=search, limit=limit, after=after))
