@@ -109,8 +109,9 @@ async def test_a_person_can_retry_what_has_failed(afterwards: Afterwards) -> Non
     async with afterwards.opened(worker=True):
         failed = await ended(afterwards, (await afterwards.using(retry=Retry.never).add(fail_until, 2)).id)
         assert failed.state is State.FAILED
-        assert (await afterwards.retry(failed.id)).attempt == 0
-        await until(lambda: len(seen) == 2)
+        await afterwards.retry(failed.id)
+        again = await ended(afterwards, failed.id)
+    assert (again.attempt, again.run, seen) == (1, 2, [1, 1])
 
 
 async def test_a_running_task_is_cancelled_within_a_second_and_cleans_up(afterwards: Afterwards) -> None:
