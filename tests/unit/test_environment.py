@@ -14,7 +14,9 @@ def test_the_url_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment.store_url() == "sqlite://"
 
 
-@pytest.mark.parametrize(("value", "allowed"), [("0", False), ("false", False), (" OFF ", False), ("1", True), ("", True)])
+@pytest.mark.parametrize(
+    ("value", "allowed"), [("0", False), ("false", False), (" OFF ", False), ("1", True), ("", True)]
+)
 def test_a_worker_is_allowed_unless_the_variable_says_no(
     monkeypatch: pytest.MonkeyPatch, value: str, allowed: bool
 ) -> None:
