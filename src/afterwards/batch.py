@@ -71,8 +71,9 @@ class Batch:
         self._when_unnameable = when_unnameable
         self._lock = threading.Lock()
         self._gathered: list[tuple[Call, bool]] = []
-        self._local: list[LocalCall] = []
+        self._gathered_local: list[LocalCall] = []
         self._taken: list[TaskId] = []
+        self._taken_local: list[LocalCall] = []
         self._line_ends: dict[str, TaskId] = {}
         self._ended = False
 
@@ -80,8 +81,6 @@ class Batch:
         self, function: Function, args: tuple[object, ...], kwargs: Mapping[str, object], options: CallOptions
     ) -> TaskHandle:
         """Gather one call. Raises CannotName, CannotStore or CallTooLarge here, and keeps the others."""
-        if self._ended:
-            raise RequestEnded("this request has ended, nothing added to it would run: use `await afterwards.add(...)`")
         try:
             call = self._registry.call(function, args, kwargs, options)
         except CannotName as error:
@@ -89,33 +88,39 @@ class Batch:
                 raise
             return self._add_local(LocalCall(function=function, args=args, kwargs=kwargs, why=str(error)))
         with self._lock:
+            self._refuse_if_ended()
             self._gathered.append((call, options.ordered))
         return TaskHandle(id=call.id)
 
     async def commit(self, *, sent: bool = False) -> None:
         """Hand on what was gathered, in one write. Raises StoreUnavailable when the store refuses."""
-        calls = self._take_out()
+        calls, local = self._take_out()
         if calls:
             await self._taker.take(calls, sent=sent)
             self._taken.extend(call.id for call in calls)
+        self._taken_local.extend(local)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is gathered, and nothing that was handed on waits to be released."""
+        return not (self._gathered or self._gathered_local or self._taken or self._taken_local)
 
     def end(self) -> None:
         """The request has ended: nothing can be added any more."""
-        self._ended = True
+        with self._lock:
+            self._ended = True
 
     async def release(self) -> None:
         """The response has been sent: what was handed on may start."""
-        with self._lock:
-            taken, self._taken = self._taken, []
-            local, self._local = self._local, []
+        taken, self._taken = self._taken, []
+        local, self._taken_local = self._taken_local, []
         if taken or local:
             await self._taker.release(taken, local)
 
-    def discard(self) -> list[TaskId]:
-        """The request failed: forget what was gathered and not yet handed on; the ids that were handed out for it."""
+    def discard(self) -> None:
+        """The request failed: forget what was gathered and not yet handed on."""
         with self._lock:
-            gathered, self._gathered, self._local = self._gathered, [], []
-        return [call.id for call, _ in gathered]
+            self._gathered, self._gathered_local = [], []
 
     def pending(self) -> tuple[TaskId, ...]:
         """The ids of what was gathered and not yet handed on."""
@@ -124,13 +129,19 @@ class Batch:
 
     def _add_local(self, call: LocalCall) -> TaskHandle:
         with self._lock:
-            self._local.append(call)
+            self._refuse_if_ended()
+            self._gathered_local.append(call)
         return TaskHandle(id=new_id(), durable=False)
 
-    def _take_out(self) -> list[Call]:
+    def _refuse_if_ended(self) -> None:
+        if self._ended:
+            raise RequestEnded("this request has ended, nothing added to it would run: use `await afterwards.add(...)`")
+
+    def _take_out(self) -> tuple[list[Call], list[LocalCall]]:
         with self._lock:
             gathered, self._gathered = self._gathered, []
-            return [self._in_line(call, ordered) for call, ordered in gathered]
+            local, self._gathered_local = self._gathered_local, []
+        return [self._in_line(call, ordered) for call, ordered in gathered], local
 
     def _in_line(self, call: Call, ordered: bool) -> Call:
         """Each queue has a line: a call that is due now waits for the one before it; others stand outside."""

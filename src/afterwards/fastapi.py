@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import weakref
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import wraps
 from types import TracebackType
 from typing import Annotated, Any, ParamSpec, Unpack
@@ -103,43 +103,61 @@ def _tasks_of(connection: HTTPConnection, house: House, when_unnameable: WhenUnn
         raise _unsupported("the request carries no exit stacks")
     batch = house.batch(when_unnameable)
     tasks = RequestTasks(batch)
-    _bind(house, batch, function, inner, has_status=scope["type"] == "http")
+    before = _BeforeResponse(batch, has_status=scope["type"] == "http")
+    _push_to_bottom(function, before)
+    _push_to_bottom(inner, _AfterResponse(house, batch, before))
     scope[_TASKS] = inner, tasks
     return tasks
 
 
-def _bind(house: House, batch: Batch, function: AsyncExitStack, inner: AsyncExitStack, *, has_status: bool) -> None:
-    failed = False
+def _push_to_bottom(stack: AsyncExitStack, end: AbstractAsyncContextManager[Any]) -> None:
+    """Let `end` come after all that is on the stack already, so that their failures are seen and their adds caught."""
+    above = stack.pop_all()
+    stack.push_async_exit(end)
+    stack.push_async_exit(above)
 
-    async def before_response(
-        kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
-    ) -> None:
-        nonlocal failed
-        failed = error is not None and not isinstance(error, WebSocketDisconnect)
-        if has_status and not failed:
-            failed = True  # until it is stored
-            await commit_or_refuse(batch, StoreRefusedRequest)
-            failed = False
 
-    async def after_response(
-        kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+class _BeforeResponse(AbstractAsyncContextManager[None]):
+    """Closes with the function stack: the response is built, or the request has failed.
+
+    A class, since an exit stack takes that faster than a function, and every request of an adopted app has one.
+    """
+
+    def __init__(self, batch: Batch, *, has_status: bool) -> None:
+        self._batch = batch
+        self._has_status = has_status
+        self.failed = False
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
     ) -> None:
+        self.failed = error is not None and not isinstance(error, WebSocketDisconnect)
+        if self._has_status and not self.failed and not self._batch.is_empty:
+            self.failed = True  # until it is stored
+            await commit_or_refuse(self._batch, StoreRefusedRequest)
+            self.failed = False
+
+
+class _AfterResponse(AbstractAsyncContextManager[None]):
+    """Closes with the inner stack: the response has been sent, or the connection has ended."""
+
+    def __init__(self, house: House, batch: Batch, before: _BeforeResponse) -> None:
+        self._house = house
+        self._batch = batch
+        self._before = before
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> None:
+        batch = self._batch
         batch.end()
-        if failed or not (error is None or isinstance(error, _NORMAL_ENDS)):
+        if batch.is_empty:
+            return
+        if self._before.failed or not (error is None or isinstance(error, _NORMAL_ENDS)):
             batch.discard()
         else:
-            await commit_late(house, batch)
+            await commit_late(self._house, batch)
         await batch.release()
-
-    _push_to_bottom(function, before_response)
-    _push_to_bottom(inner, after_response)
-
-
-def _push_to_bottom(stack: AsyncExitStack, exit_: Callable[..., Awaitable[None]]) -> None:
-    """Let `exit_` run after all that is on the stack already, so that their failures are seen and their adds caught."""
-    above = stack.pop_all()
-    stack.push_async_exit(exit_)
-    stack.push_async_exit(above)
 
 
 def _patch_once() -> None:

@@ -79,8 +79,6 @@ async def commit_or_refuse(batch: Batch, refused: type[StoreRefused] = StoreRefu
 async def commit_late(house: House, batch: Batch) -> None:
     """Store what came too late for a status; a failure can only be said, and a client that has left changes nothing."""
     ids: tuple[TaskId, ...] = batch.pending()
-    if not ids:
-        return
     with anyio.CancelScope(shield=True):
         try:
             await batch.commit(sent=True)

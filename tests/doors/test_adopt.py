@@ -1,13 +1,14 @@
 """Adopting an app changes that app, no other, and no import; of a FastAPI whose inside is strange it keeps away."""
 
 import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import fastapi
 import fastapi.routing
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.testclient import TestClient
 
 from afterwards import Afterwards, UnsupportedFastAPI
@@ -76,6 +77,49 @@ def test_what_has_no_name_runs_after_the_response_as_before_with_a_warning(
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "lambda" in warning.getMessage()
     assert "not durably" in warning.getMessage()
+
+
+def test_a_websocket_runs_what_has_no_name_at_its_end(adopted: Way):
+    @adopted.app.websocket("/")
+    async def endpoint(websocket: fastapi.WebSocket, tasks: fastapi.BackgroundTasks):
+        await websocket.accept()
+        tasks.add_task(lambda: diary.write("from a lambda"))
+        await websocket.close()
+
+    with adopted.client() as client, client.websocket_connect("/"):
+        diary.wait_for("from a lambda")
+
+
+def test_a_late_failure_keeps_what_has_no_name_and_was_added_before(adopted: Way):
+    async def failing() -> AsyncIterator[None]:
+        yield
+        raise RuntimeError("too late")
+
+    @adopted.app.post("/", dependencies=[Depends(failing)])
+    async def endpoint(tasks: fastapi.BackgroundTasks):
+        tasks.add_task(lambda: diary.write("from a lambda"))
+
+    with adopted.client() as client:
+        assert client.post("/").status_code == 200
+        diary.wait_for("from a lambda")
+
+
+def test_a_default_in_place_of_annotated_works_when_adopted_and_is_refused_with_the_changed_import(adopted: Way):
+    def dependency(tasks: fastapi.BackgroundTasks):
+        tasks.add_task(note, "dependency")
+        return tasks
+
+    @adopted.app.post("/")
+    async def endpoint(tasks: fastapi.BackgroundTasks = Depends(dependency)):
+        tasks.add_task(note, "endpoint")
+
+    with adopted.client() as client:
+        assert client.post("/").status_code == 200
+        assert diary.wait_for("endpoint") == ["dependency", "endpoint"]
+    with pytest.raises(AssertionError, match="Depends"):
+
+        @adopted.app.post("/changed")
+        async def changed(tasks: imported.BackgroundTasks = Depends(dependency)): ...
 
 
 def test_code_that_works_on_the_list_of_tasks_itself_works_as_before(adopted: Way):
