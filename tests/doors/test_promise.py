@@ -96,6 +96,26 @@ async def test_no_task_starts_before_the_last_byte_went_out(way: Way, body: byte
     assert lines == ["other 0", "other 1", "other 2", "last byte", "the task"]
 
 
+def test_def_tasks_leave_the_threads_of_the_endpoints_alone(way: Way):
+    """Starlette has 40 for all its `def` endpoints, and FastAPI's own `def` tasks take them."""
+
+    @way.app.post("/")
+    async def endpoint(tasks: imported.BackgroundTasks):
+        for number in range(60):
+            tasks.using(ordered=False).add_task(wait_at_the_gate, f"task {number}")
+
+    @way.app.get("/")
+    def in_a_thread():
+        return "served"
+
+    with way.client() as client:
+        assert client.post("/").status_code == 200
+        diary.wait_until(lambda lines: len(lines) == 40, "as many tasks as there are threads for them")
+        assert client.get("/").json() == "served"
+        gate.set()
+        diary.wait_for(*(f"task {number}" for number in range(60)))
+
+
 def test_a_busy_worker_that_claims_a_task_itself_waits_for_its_response(tmp_path: Path):
     """With its one place taken, the add hands nothing over; the worker's own claim must wait all the same.
 
