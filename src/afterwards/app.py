@@ -102,11 +102,8 @@ class Afterwards(UsingAfterwards):
             when_unnameable=None if when_unnameable is None else WhenUnnameable(when_unnameable),
             add_timeout=_some_time(add_timeout, "add_timeout"),
         )
-        self.house = House(settings)
+        self.house = _house(settings)
         super().__init__(self.house, AS_DECORATED)
-        self.hear(write_logs)
-        if environment.runs_inline():
-            self.house.take_by(InlineTaker(self.house))
         if app is not None:
             self.install(app)
 
@@ -124,7 +121,6 @@ class Afterwards(UsingAfterwards):
         """
         from afterwards import fastapi as door
 
-        self.install(app)
         door.adopt(app, self.house)
 
     @asynccontextmanager
@@ -243,6 +239,14 @@ class Afterwards(UsingAfterwards):
     async def drain(self) -> None:
         """Run everything that is due, and what that adds, then return: for tests and scripts."""
         await self.house.drain()
+
+
+def _house(settings: Settings) -> House:
+    house = House(settings)
+    house.events.hear(write_logs)
+    if environment.runs_inline():
+        house.take_by(InlineTaker(house))
+    return house
 
 
 def _run_elsewhere(work: Callable[[], Coroutine[Any, Any, R]]) -> R:

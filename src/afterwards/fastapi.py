@@ -25,7 +25,7 @@ from afterwards.adding import AS_DECORATED, How, UsingTasks, call_options
 from afterwards.batch import Batch, TaskHandle, WhenUnnameable
 from afterwards.errors import UnsupportedFastAPI
 from afterwards.house import House
-from afterwards.starlette import StoreRefused, commit_late, commit_or_refuse, house_of
+from afterwards.starlette import StoreRefused, commit_late, commit_or_refuse, house_of, install
 
 P = ParamSpec("P")
 
@@ -82,11 +82,12 @@ BackgroundTasks = Annotated[RequestTasks, Depends(provide)]
 
 
 def adopt(app: FastAPI, house: House) -> None:
-    """Make plain `fastapi.BackgroundTasks` parameters of this app durable. Harmless when repeated.
+    """Install, and make plain `fastapi.BackgroundTasks` parameters of this app durable. Harmless when repeated.
 
-    Raises UnsupportedFastAPI when FastAPI's inside is not as known; changing the import needs none of it.
+    Raises UnsupportedFastAPI, with nothing done, when FastAPI's inside is not as known.
     """
     _patch_once()
+    install(app, house)
     _adopted[app] = house
 
 
