@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from contextvars import ContextVar
 
 PATIENCE = 15.0  # seconds until a condition that never comes true fails its test
 
@@ -42,7 +41,6 @@ class Diary:
 
 diary = Diary()
 gate = threading.Event()
-request_number: ContextVar[str] = ContextVar("request_number", default="none")
 
 
 async def note(text: str) -> None:
@@ -69,7 +67,3 @@ async def slowly(text: str) -> None:
     diary.write(f"{text} begins")
     await asyncio.sleep(0.05)
     diary.write(f"{text} ends")
-
-
-async def note_context(text: str) -> None:
-    diary.write(f"{text}: {request_number.get()}")

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated, Any
 
 import fastapi
@@ -211,6 +212,23 @@ def test_each_request_has_tasks_of_its_own(way: Way):
         diary.wait_for("request 0", "request 1", "request 2")
     assert len({id(tasks) for tasks in seen}) == 3
     assert way.stored() == ["request 0", "request 1", "request 2"]
+
+
+@pytest.mark.skipif(not hasattr(FastAPI, "frontend"), reason="this FastAPI serves no frontends")
+def test_a_dependency_of_a_frontend_stores_once_the_file_is_sent(way: Way, tmp_path: Path):
+    """FastAPI closes the stacks of these requests only then."""
+
+    def dependency(tasks: imported.BackgroundTasks):
+        tasks.add_task(note, "served a file")
+
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "index.html").write_text("hello")
+    app = way.new_app(dependencies=[Depends(dependency)])
+    app.frontend("/", directory=tmp_path / "dist")
+    with way.client() as client:
+        assert client.get("/").text == "hello"
+        diary.wait_for("served a file")
+    assert way.stored() == ["served a file"]
 
 
 def test_a_mounted_app_is_covered_through_its_parent_when_it_changed_the_import(way: Way):

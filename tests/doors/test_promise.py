@@ -62,6 +62,22 @@ def test_the_tasks_of_a_request_are_one_write(way: Way):
     assert added == [3], "one write for all, and none for nothing"
 
 
+async def test_requests_at_once_lose_nothing_and_each_keeps_its_order(way: Way):
+    @way.app.post("/{number}")
+    async def endpoint(number: int, tasks: imported.BackgroundTasks):
+        for step in "abc":
+            tasks.add_task(note, f"{number}{step}")
+
+    app = way.finished_app()
+    async with started(app):
+        statuses = await asyncio.gather(*(call(app, f"/{number}") for number in range(200)))
+        assert set(statuses) == {200}
+        lines = await asyncio.to_thread(diary.wait_until, lambda lines: len(lines) >= 600, "all of them")
+    for number in range(200):
+        assert [line for line in lines if line[:-1] == str(number)] == [f"{number}{step}" for step in "abc"]
+    assert len(lines) == len(way.stored()) == 600
+
+
 @pytest.mark.parametrize("body", [b"x", b"x" * 5_000_000], ids=["small", "big"])
 async def test_no_task_starts_before_the_last_byte_went_out(way: Way, body: bytes):
     @way.app.post("/")
