@@ -194,9 +194,12 @@ class Afterwards(UsingAfterwards):
         """The task as it stands. Raises UnknownTask."""
         return await self.house.get(task_id)
 
-    async def wait(self, task_id: TaskId, timeout: float | None = None) -> Task:
-        """The task once it has ended; `timeout` in seconds, None waits for ever. Raises TimeoutError, UnknownTask."""
-        return await self.house.wait(task_id, timeout=timeout)
+    async def wait(self, task_id: TaskId, timeout: Duration | None = None) -> Task:
+        """The task once it has ended; without a `timeout` (seconds or timedelta) it waits for ever.
+
+        Raises TimeoutError, UnknownTask.
+        """
+        return await self.house.wait(task_id, timeout=None if timeout is None else as_duration(timeout, "timeout"))
 
     async def find(
         self,

@@ -177,3 +177,24 @@ class Events:
     def _leave_out(self, ear: Ear) -> None:
         with contextlib.suppress(ValueError):  # another thread was faster
             self._ears.remove(ear)
+
+
+class Presence:
+    """Says once that the store is away from somebody who needs it, and once that it is back."""
+
+    def __init__(self, events: Events, doing: str) -> None:
+        self._events = events
+        self._doing = doing
+        self._away = False
+
+    def away(self, error: BaseException) -> None:
+        """It did not answer."""
+        if not self._away:
+            self._away = True
+            self._events.say(StoreAway(doing=self._doing, error=error))
+
+    def back(self) -> None:
+        """It has answered."""
+        if self._away:
+            self._away = False
+            self._events.say(StoreBack(doing=self._doing))

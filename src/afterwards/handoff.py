@@ -13,7 +13,8 @@ from functools import partial
 import anyio.to_thread
 
 from afterwards.batch import LocalCall
-from afterwards.events import Events, LocalTaskFailed, RanLocally, TasksAdded
+from afterwards.errors import StoreUnavailable
+from afterwards.events import Events, LocalTaskFailed, RanLocally, StoreAway, TasksAdded
 from afterwards.store import Store
 from afterwards.tasks import NO_DELAY, Call, TaskId
 from afterwards.worker import Worker
@@ -30,10 +31,14 @@ class HandOff:
     async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
         """Store the calls; those that the worker here has room for are claimed by the same write."""
         worker = self._worker()
-        if worker is None or not worker.is_here:
-            await self._store.add(calls)
-        else:
-            await self._take_with(worker, calls, sent=sent)
+        try:
+            if worker is None or not worker.is_here:
+                await self._store.add(calls)
+            else:
+                await self._take_with(worker, calls, sent=sent)
+        except StoreUnavailable as error:
+            self._events.say(StoreAway(doing="add", error=error))
+            raise
         self._events.say(TasksAdded(ids=tuple(call.id for call in calls)))
 
     async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:

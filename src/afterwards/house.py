@@ -47,7 +47,8 @@ class House:
         self.registry = Registry(retry=settings.retry, max_bytes=settings.max_bytes)
         self.store: Store = store_for(settings.url, add_timeout=settings.add_timeout)
         self._worker: Worker | None = None
-        self._opened = self._said_nobody_works = False
+        self._opened = self._said_opened = self._said_nobody_works = False
+        self.has_app = False
         self._takers: list[Taker] = [HandOff(self.store, self.events, self._worker_for_add)]
 
     # Opening and closing
@@ -66,15 +67,13 @@ class House:
         if self._is_test():
             return
         try:
-            await self.store.open()
+            await self._open_store()
         except StoreUnavailable as error:
             self.events.say(StoreAway(doing="open", error=error))
-        else:
-            self._say_opened()
 
     async def close(self) -> None:
         """Close the store, unless threads of a worker that has left still need it: they close it after them."""
-        self._opened = False
+        self._opened = self._said_opened = False
         if self._worker is None or not self._worker.leaving:
             await self.store.close()
         self._worker = None
@@ -91,7 +90,14 @@ class House:
 
     def new_worker(self, options: WorkerOptions | None = None) -> Worker:
         """A worker on this house's store, not yet running."""
-        return Worker(self.store, self.registry, self.events, ProofOfLife(), options or self.settings.options)
+        return Worker(
+            self.store,
+            self.registry,
+            self.events,
+            ProofOfLife(),
+            options or self.settings.options,
+            open_store=self._open_store,
+        )
 
     # Adding
 
@@ -135,7 +141,7 @@ class House:
 
     def _worker_for_add(self) -> Worker | None:
         """The worker that an add may hand its tasks to; says once when there is none and nobody said why."""
-        if not self._opened and self.settings.worker and not self._said_nobody_works:
+        if self.has_app and not self._opened and self.settings.worker and not self._said_nobody_works:
             self._said_nobody_works = True
             self.events.say(NobodyWorks())
         return self._worker
@@ -144,9 +150,13 @@ class House:
         """Somebody else takes what is added, so that the store is left alone."""
         return len(self._takers) > 1
 
-    def _say_opened(self) -> None:
-        description, warnings = self.store.description, tuple(self.store.warnings())
-        self.events.say(StoreOpened(description=description, worker=self.settings.worker, warnings=warnings))
+    async def _open_store(self) -> None:
+        """Open it and say so once; also when it was away at first and the worker opens it in the end."""
+        await self.store.open()
+        if not self._said_opened:
+            self._said_opened = True
+            description, warnings = self.store.description, tuple(self.store.warnings())
+            self.events.say(StoreOpened(description=description, worker=self.settings.worker, warnings=warnings))
 
     # Looking
 
@@ -157,10 +167,10 @@ class House:
             raise UnknownTask(task_id)
         return found[0]
 
-    async def wait(self, task_id: TaskId, *, timeout: float | None) -> Task:
+    async def wait(self, task_id: TaskId, *, timeout: timedelta | None) -> Task:
         """The task once it has ended. Raises TimeoutError, UnknownTask."""
         look = _SHORTEST_LOOK
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
             while not (task := await self.get(task_id)).state.ended:
                 await asyncio.sleep(look)
                 look = min(look * 1.5, _LONGEST_LOOK)

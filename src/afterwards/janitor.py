@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from afterwards.errors import StoreUnavailable
-from afterwards.events import Events, LoopFailed, StoreAway, TasksRescued
+from afterwards.events import Events, LoopFailed, Presence, TasksRescued
 from afterwards.life import ProofOfLife
 from afterwards.store import Store
 from afterwards.tasks import Task
@@ -32,6 +32,7 @@ class Janitor:
     ) -> None:
         self._store = store
         self._events = events
+        self._presence = Presence(events, "rescue")
         self._life = life
         self._retention = retention
         self._knows = knows
@@ -43,8 +44,9 @@ class Janitor:
         while True:
             try:
                 await self.round()
+                self._presence.back()
             except StoreUnavailable as error:
-                self._events.say(StoreAway(doing="rescue", error=error))
+                self._presence.away(error)
             except Exception as error:  # the next round may succeed
                 self._events.say(LoopFailed(loop="janitor", error=error))
             await asyncio.sleep(ROUND * random.uniform(0.7, 1.0))

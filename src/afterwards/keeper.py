@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from afterwards.errors import StoreUnavailable
-from afterwards.events import Events, LoopFailed, StoreAway
+from afterwards.events import Events, LoopFailed, Presence
 from afterwards.store import Store
 from afterwards.tasks import Claim, WorkerId
 
@@ -40,6 +40,7 @@ class Keeper:
     ) -> None:
         self._store = store
         self._events = events
+        self._presence = Presence(events, "renew")
         self._worker = worker
         self._lease = lease
         self._busy = busy
@@ -74,8 +75,9 @@ class Keeper:
                 if await self._is_over():
                     break
                 await self._hear()
+                self._presence.back()
             except StoreUnavailable as error:
-                self._events.say(StoreAway(doing="renew", error=error))
+                self._presence.away(error)
             except Exception as error:  # whatever it was, the lease must be renewed next round
                 self._events.say(LoopFailed(loop="keeper", error=error))
             self._stopping.wait(min(ROUND, self._every))  # blocks this thread's own loop, which has nothing else to do

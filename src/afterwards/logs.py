@@ -65,9 +65,9 @@ def _tasks_rescued(tasks: tuple[Task, ...]) -> None:
 
 
 def _store(event: events.StoreAway | events.StoreBack | events.StoreOpened) -> None:
+    _be_heard_under_uvicorn()
     match event:
         case events.StoreOpened():
-            _be_heard_under_uvicorn()
             worker = "worker in this process" if event.worker else "no worker in this process"
             logger.info("tasks are stored in %s; %s", event.description, worker)
             for warning in event.warnings:

@@ -48,8 +48,8 @@ class Retry:
     `attempts` counts the first try. Before the second try the task waits `first` seconds, then `factor` times longer
     each time, never more than `longest`; every wait is stretched or shortened by up to the share `jitter`, so that
     what failed together does not come back together. `only` and `unless` name error classes (or their dotted names):
-    an error outside `only`, or inside `unless`, ends the task at once. `crashes` is a budget of its own: how many
-    times the whole process may die under the task before it fails as poison.
+    an error outside `only`, or inside `unless`, ends the task at once. `crashes` is a budget of its own: when the
+    whole process has died under the task for that many times it fails as poison; with 0, as with 1, the first time.
 
     Raises ValueError for numbers that make no sense.
 

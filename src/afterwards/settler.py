@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from afterwards.errors import StoreUnavailable
-from afterwards.events import Events, ResultsDropped, StoreAway, StoreBack
+from afterwards.events import Events, Presence, ResultsDropped
 from afterwards.outcomes import Outcome
 from afterwards.store import Store
 from afterwards.tasks import Settled, Task, WorkerId
@@ -34,6 +34,7 @@ class Settler:
     ) -> None:
         self._store = store
         self._events = events
+        self._presence = Presence(events, "settle")
         self._busy = busy
         self._settled = settled
         self._outcomes: list[Outcome] = []
@@ -75,18 +76,16 @@ class Settler:
             self._idle.set()
 
     async def _until_written(self, some: list[Outcome]) -> Settled:
-        pause, away = _FIRST_PAUSE, False
+        pause = _FIRST_PAUSE
         while True:
             try:
                 settled = await self._store.settle(some, claimed_by=self.claims_for)
             except StoreUnavailable as error:
-                away = True
-                self._events.say(StoreAway(doing="settle", error=error))
+                self._presence.away(error)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
-                if away:
-                    self._events.say(StoreBack(doing="settle"))
+                self._presence.back()
                 return settled
 
     def _say_dropped(self, some: list[Outcome], settled: Settled) -> None:

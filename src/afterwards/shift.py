@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -46,12 +46,13 @@ class Shift:
         life: ProofOfLife,
         options: WorkerOptions,
         *,
+        open_store: Callable[[], Awaitable[None]],
         busy: Callable[[], bool],
         lost: Callable[[], None],
         asked_to_stop: Callable[[Sequence[Claim]], None],
     ) -> None:
         self._store, self._events, self._life, self._options = store, events, life, options
-        self._busy, self._lost, self._asked_to_stop = busy, lost, asked_to_stop
+        self._open_store, self._busy, self._lost, self._asked_to_stop = open_store, busy, lost, asked_to_stop
         self._keeper: Keeper | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.worker: WorkerId | None = None
@@ -60,10 +61,14 @@ class Shift:
         """Begin under a new id. Raises StoreUnavailable, StoreUnusable."""
         self._loop = asyncio.get_running_loop()
         worker = WorkerId(str(uuid4()))
-        await self._store.open()
+        await self._open_store()
         self._life.prepare(self._store.identity)
         self._life.begin(worker)
-        await self._store.sign_on(self._card(worker, functions))
+        try:
+            await self._store.sign_on(self._card(worker, functions))
+        except BaseException:
+            self._life.end(worker)
+            raise
         self._keep(worker)
         options = self._options
         self._events.say(WorkerStarted(worker=worker, queues=options.queues, concurrency=options.concurrency))

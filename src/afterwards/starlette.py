@@ -52,6 +52,7 @@ def install(app: Starlette, house: House) -> None:
     if known is not None:
         raise ValueError("another Afterwards is installed in this app already: one app has one store")
     _installed[app] = house
+    house.has_app = True
     _put_under_lifespan(app, house)
     if StoreUnavailable not in app.exception_handlers:
         app.add_exception_handler(StoreUnavailable, _unavailable)

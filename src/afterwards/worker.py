@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
@@ -17,7 +17,7 @@ from typing import Any
 
 from afterwards import outcomes
 from afterwards.errors import StoreUnavailable
-from afterwards.events import Events, LoopFailed, StoreAway
+from afterwards.events import Events, LoopFailed, Presence
 from afterwards.janitor import Janitor
 from afterwards.life import ProofOfLife
 from afterwards.outcomes import Ending, Outcome
@@ -46,9 +46,17 @@ class Worker:
     """Claims and runs tasks until it is stopped."""
 
     def __init__(
-        self, store: Store, registry: Registry, events: Events, life: ProofOfLife, options: WorkerOptions
+        self,
+        store: Store,
+        registry: Registry,
+        events: Events,
+        life: ProofOfLife,
+        options: WorkerOptions,
+        *,
+        open_store: Callable[[], Awaitable[None]],
     ) -> None:
         self._store, self._registry, self._events, self._options = store, registry, events, options
+        self._presence = Presence(events, "claim")
         self._slots = Slots(options.concurrency)
         self._runner = Runner(registry, events, threads=options.threads)
         self._settler = Settler(store, events, busy=self._is_busy, settled=self._take_followers)
@@ -58,6 +66,7 @@ class Worker:
             events,
             life,
             options,
+            open_store=open_store,
             busy=self._is_busy,
             lost=self._drop_everything,
             asked_to_stop=self._stop_runs,
@@ -141,8 +150,9 @@ class Worker:
         while True:
             try:
                 await self._claim_once()
+                self._presence.back()
             except StoreUnavailable as error:
-                self._events.say(StoreAway(doing="claim", error=error))
+                self._presence.away(error)
                 await asyncio.sleep(_jittered(POLL))
             except Exception as error:  # whatever it was, the next round may succeed
                 self._events.say(LoopFailed(loop="claim", error=error))

@@ -43,9 +43,9 @@ _ADVICE = {
     sqlite3.SQLITE_IOERR: "the disk reported an error: see the system's log",
 }
 _LOCKED_ADVICE = (
-    "another connection holds its write lock. A transaction left open somewhere? A handler that has written to this "
-    "file in a transaction of its own, and not committed yet, waits for itself here: commit first, or give the "
-    "session as `using(transaction=session)`"
+    "another connection holds its write lock. A transaction left open somewhere? An endpoint that has written to this "
+    "file in a transaction of its own, and not committed yet, waits for itself here: commit first, or give the tasks a "
+    "file of their own"
 )
 
 
