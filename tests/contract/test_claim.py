@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from afterwards.outcomes import Ending
-from afterwards.tasks import State, WorkerId
+from afterwards.tasks import State, Woken, WorkerId
 from tests.contract.builders import (
     EVERYTHING,
     HOUR,
@@ -215,9 +215,30 @@ async def test_a_suspect_takes_its_place_by_rank(store: TimedStore, worker: Work
     suspect = a_call(crashes=2, priority=5)
     await store.add([suspect])
     await crash(store, suspect.id)
-    high, low = a_call(priority=9), a_call(priority=0)
+    high, low = a_call(priority=9), a_call(priority=1)
     await store.add([low, high])
     assert ids_of(await claim_all(store, worker)) == [high.id, suspect.id, low.id]
+
+
+async def test_of_several_suspects_the_best_by_rank_is_claimed(store: TimedStore, worker: WorkerId):
+    low, high = a_call(crashes=2, priority=1), a_call(crashes=2, priority=8)
+    await store.add([low, high])
+    casualty = await sign_on(store, "casualty")
+    await claim_all(store, casualty)
+    await store.rescue(known_dead=[casualty], expired=False, limit=EVERYTHING)
+    assert ids_of(await claim_all(store, worker)) == [high.id]
+
+
+async def test_a_suspect_that_is_not_due_is_passed_over(store: TimedStore, worker: WorkerId):
+    suspect = a_call(crashes=3)
+    await store.add([suspect])
+    for _ in range(2):
+        await crash(store, suspect.id)
+    assert (await the_task(store, suspect.id)).suspect
+    assert await claim_all(store, worker) == []
+    assert await store.wait(worker, timeout=0.0, suspects=True) is Woken.TIMEOUT
+    store.clock_offset += MINUTE
+    assert ids_of(await claim_all(store, worker)) == [suspect.id]
 
 
 async def test_a_suspect_of_another_queue_or_an_unknown_name_is_passed_over(store: TimedStore, worker: WorkerId):

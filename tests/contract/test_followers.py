@@ -105,6 +105,14 @@ async def test_a_signed_off_worker_frees_no_followers(store: TimedStore, worker:
     assert (await the_task(store, follower.id)).held is Hold.AFTER
 
 
+async def test_what_a_worker_gave_back_when_it_signed_off_still_has_its_turn(store: TimedStore, worker: WorkerId):
+    head, _ = await a_running_line(store, worker)
+    await store.sign_off(worker)
+    late = a_call(after=head.id)
+    await store.add([late])
+    assert (await the_task(store, late.id)).held is Hold.AFTER
+
+
 async def test_cancelling_the_waiting_head_frees_the_follower(store: TimedStore, worker: WorkerId):
     head, follower = a_line(2)
     await store.add([head, follower])

@@ -86,6 +86,13 @@ async def test_an_id_that_was_stored_before_is_not_claimed_again(store: TimedSto
     assert (await the_task(store, call.id)).run == 1
 
 
+async def test_an_id_that_is_in_one_write_twice_is_claimed_once(store: TimedStore, worker: WorkerId):
+    call = a_call()
+    added = await store.add([call, call], claimed_by=worker)
+    assert len([one for one in added if one.claimed is not None]) == 1
+    assert (await the_task(store, call.id)).run == 1
+
+
 async def test_an_id_that_waits_already_is_left_to_claim(store: TimedStore, worker: WorkerId):
     call = a_call()
     await store.add([call])

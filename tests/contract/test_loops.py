@@ -6,7 +6,9 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 
-from afterwards.tasks import Search, Woken, WorkerId
+import pytest
+
+from afterwards.tasks import Search, State, Woken, WorkerId
 from tests.contract.builders import TimedStore, a_call, claim_all, end_all, ids_of, some_calls
 
 
@@ -57,12 +59,18 @@ async def test_every_verb_works_from_another_loop(store: TimedStore, worker: Wor
     assert (await store.census()).by_state["done"] == 3  # type: ignore[index]  # a State is its string
 
 
-async def test_a_loop_that_closed_before_its_answer_came_harms_nobody(store: TimedStore):
+@pytest.mark.parametrize("hand_off", [False, True])
+async def test_a_loop_that_closed_before_its_answer_came_harms_nobody(
+    store: TimedStore, worker: WorkerId, hand_off: bool
+):
     async def leave_early() -> None:
-        adding = asyncio.ensure_future(store.add(some_calls(5)))
-        await asyncio.sleep(0)
-        adding.cancel()
+        adding = asyncio.ensure_future(store.add(some_calls(5), claimed_by=worker if hand_off else None))
+        await asyncio.wait([adding], timeout=0)
 
-    await joined([in_another_loop(leave_early) for _ in range(5)])
+    for _ in range(5):
+        await joined([in_another_loop(leave_early)])
     await store.add([a_call()])
-    assert await store.find(Search(), limit=100)
+    await store.open()  # after what is given back
+    found = await store.find(Search(), limit=100)
+    assert found
+    assert {task.state for task in found} == {State.WAITING}

@@ -194,6 +194,13 @@ async def test_a_suspect_wakes_only_who_would_take_one(store: TimedStore, worker
     assert await ready_at_once(store, worker, suspects=True)
 
 
+async def test_a_suspect_that_it_does_not_know_does_not_wake_it(store: TimedStore, worker: WorkerId):
+    call = a_call(crashes=2, name="tests:strange")
+    await store.add([call])
+    await crash(store, call.id)
+    assert await store.wait(worker, timeout=0.0, suspects=True, unknown=["tests:strange"]) is Woken.TIMEOUT
+
+
 async def test_a_wake_up_that_was_claimed_by_another_goes_on_sleeping(store: TimedStore, worker: WorkerId):
     other = await sign_on(store, "other")
     waiting = asyncio.ensure_future(store.wait(worker, timeout=0.5, suspects=True))

@@ -60,6 +60,12 @@ def test_every_statement_is_understood(empty: sqlite3.Connection, name: str):
     empty.close()
 
 
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_needs_more_than_sqlite_3_35(name: str):
+    newer = r"->|\bRETURNING\b|\bunixepoch\b|\bsubsec\b|\bjsonb|\bunhex\b|\bstring_agg\b|\bRIGHT JOIN\b|\bFULL JOIN\b"
+    assert re.findall(newer, STATEMENTS[name]) == []
+
+
 def test_fragments_are_put_into_statements_and_each_other():
     text = "-- fragment: a\n-- Why.\n1\n\n-- fragment: b\n-- Why.\n{a} + {a}\n\n-- name: sum\n-- Why.\nSELECT {b}\n"
     assert parse(text) == {"sum": "SELECT 1 + 1"}

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from afterwards.stores.sqlite.errands import Errand
+from afterwards.stores.sqlite.errands import Errand, deliver
 
 _PARKING_TAKES_AT_MOST = 10.0
 
@@ -89,7 +89,11 @@ class Desk:
 
     def _run(self) -> None:
         while not self._ending:
-            self._work(self._next())
+            errands = self._next()
+            try:
+                self._work(errands)
+            except Exception as error:  # an error of ours: whoever waits must hear of it, and the others be served
+                _fail(errands, error)
         self._let_go()
 
     def _next(self) -> list[Errand]:
@@ -110,3 +114,9 @@ class Desk:
                 message.onward.wait()
             case errand:
                 errands.append(errand)
+
+
+def _fail(errands: list[Errand], error: Exception) -> None:
+    for errand in errands:
+        errand.error = error
+    deliver(errands)

@@ -71,15 +71,24 @@ INSERT INTO afterwards_tasks (
 )
 WITH incoming AS MATERIALIZED (
     SELECT
-        value ->> 0 AS id, value ->> 1 AS name, value ->> 2 AS arguments, value ->> 3 AS queue,
-        value ->> 4 AS priority, value ->> 5 AS due, value ->> 6 AS after, value ->> 7 AS is_after_incoming,
-        value ->> 8 AS crashes_allowed, value ->> 9 AS retry, value ->> 10 AS claimer
+        json_extract(value, '$[0]') AS id,
+        json_extract(value, '$[1]') AS name,
+        json_extract(value, '$[2]') AS arguments,
+        json_extract(value, '$[3]') AS queue,
+        json_extract(value, '$[4]') AS priority,
+        json_extract(value, '$[5]') AS due,
+        json_extract(value, '$[6]') AS after,
+        json_extract(value, '$[7]') AS is_after_incoming,
+        json_extract(value, '$[8]') AS crashes_allowed,
+        json_extract(value, '$[9]') AS retry,
+        json_extract(value, '$[10]') AS claimer
     FROM json_each(:calls)
 ),
 placed AS MATERIALIZED (
-    SELECT *, CASE
-        WHEN after IS NULL THEN 0
-        WHEN is_after_incoming AND NOT EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = incoming.after) THEN 1
+    SELECT incoming.*, CASE
+        WHEN incoming.after IS NULL THEN 0
+        WHEN is_after_incoming
+            AND NOT EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = incoming.after) THEN 1
         ELSE EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = incoming.after AND former.freed = 0)
     END AS is_held
     FROM incoming
@@ -89,7 +98,8 @@ judged AS MATERIALIZED (
 )
 SELECT
     id, name, arguments, queue, priority, iif(is_claimed, 'running', 'waiting'), iif(is_held, 'after', NULL), after,
-    due, :now, is_claimed, is_claimed, crashes_allowed, retry, iif(is_claimed, claimer, NULL), iif(is_claimed, :now, NULL)
+    due, :now, is_claimed, is_claimed, crashes_allowed, retry,
+    iif(is_claimed, claimer, NULL), iif(is_claimed, :now, NULL)
 FROM judged
 WHERE true
 ON CONFLICT (id) DO NOTHING
@@ -132,7 +142,7 @@ SELECT json_group_array(sequence) FROM (SELECT sequence FROM candidate ORDER BY 
 -- The claim itself. By sequence alone: the same transaction has just found them claimable, and holds the write lock.
 UPDATE afterwards_tasks
 SET state = 'running', held = NULL, worker = :worker, run = run + 1, attempt = attempt + 1, started = :now,
-    stop_asked = 0, progress = NULL, result = NULL
+    progress = NULL
 WHERE sequence IN (SELECT value FROM json_each(:sequences))
 
 -- name: read_tasks
@@ -162,25 +172,27 @@ SELECT min(due) FROM (
 -- name: held_claims
 -- Which outcomes still hold their claim: every write about a run is fenced by (id, run, worker). What follows in this
 -- transaction may then go by the sequence.
-SELECT json_group_array(json_array(outcome.key, task.sequence, task.stop_asked)) FROM json_each(:claims) AS outcome
-CROSS JOIN afterwards_tasks AS task ON task.id = outcome.value ->> 0
-WHERE task.state = 'running' AND task.run = outcome.value ->> 1 AND task.worker = outcome.value ->> 2
+SELECT json_group_array(json_array(claim.key, task.sequence, task.stop_asked)) FROM json_each(:claims) AS claim
+CROSS JOIN afterwards_tasks AS task ON task.id = json_extract(claim.value, '$[0]')
+WHERE task.state = 'running'
+AND task.run = json_extract(claim.value, '$[1]')
+AND task.worker = json_extract(claim.value, '$[2]')
 
 -- name: settle_outcomes
 -- All outcomes in one statement. Without a `due` the task keeps its place in the line: it was given back.
 UPDATE afterwards_tasks AS task
-SET state = outcome.value ->> 1,
-    held = outcome.value ->> 2,
-    due = coalesce(outcome.value ->> 3, due),
-    started = outcome.value ->> 4,
-    ended = outcome.value ->> 5,
-    attempt = attempt - (outcome.value ->> 6),
-    freed = freed OR outcome.value ->> 7,
-    error = iif(outcome.value ->> 8, error, outcome.value ->> 9),
-    result = outcome.value ->> 10,
+SET state = json_extract(outcome.value, '$[1]'),
+    held = json_extract(outcome.value, '$[2]'),
+    due = coalesce(json_extract(outcome.value, '$[3]'), due),
+    started = json_extract(outcome.value, '$[4]'),
+    ended = json_extract(outcome.value, '$[5]'),
+    attempt = attempt - json_extract(outcome.value, '$[6]'),
+    freed = freed OR json_extract(outcome.value, '$[7]'),
+    error = iif(json_extract(outcome.value, '$[8]'), error, json_extract(outcome.value, '$[9]')),
+    result = json_extract(outcome.value, '$[10]'),
     worker = NULL
 FROM json_each(:outcomes) AS outcome
-WHERE task.sequence = outcome.value ->> 0
+WHERE task.sequence = json_extract(outcome.value, '$[0]')
 
 -- name: find_followers
 -- The tasks held after one of these whose turn is over, and whether `:worker` may claim them at once.
@@ -250,14 +262,29 @@ SELECT json_group_array(json_array(sequence, id, worker, crashes, crashes_allowe
 
 -- name: return_dropped
 -- Fenced by the transaction: the same one has just read them as running under a dead worker.
+WITH dropped AS MATERIALIZED (
+    SELECT
+        json_extract(value, '$[0]') AS sequence,
+        json_extract(value, '$[1]') AS state,
+        json_extract(value, '$[2]') AS due,
+        json_extract(value, '$[3]') AS crashes,
+        json_extract(value, '$[4]') AS suspect,
+        json_extract(value, '$[5]') AS error
+    FROM json_each(:dropped)
+)
 UPDATE afterwards_tasks AS task
-SET state = dropped.value ->> 1, due = coalesce(dropped.value ->> 2, due), crashes = dropped.value ->> 3,
-    suspect = dropped.value ->> 4, error = coalesce(dropped.value ->> 5, error), attempt = attempt - 1,
-    started = iif(dropped.value ->> 1 = 'waiting', NULL, started),
-    ended = iif(dropped.value ->> 1 = 'waiting', NULL, :now),
-    freed = freed OR dropped.value ->> 1 <> 'waiting', worker = NULL
-FROM json_each(:dropped) AS dropped
-WHERE task.sequence = dropped.value ->> 0
+SET state = dropped.state,
+    due = coalesce(dropped.due, task.due),
+    crashes = dropped.crashes,
+    suspect = dropped.suspect,
+    error = coalesce(dropped.error, task.error),
+    attempt = attempt - 1,
+    started = iif(dropped.state = 'waiting', NULL, started),
+    ended = iif(dropped.state = 'waiting', NULL, :now),
+    freed = freed OR dropped.state <> 'waiting',
+    worker = NULL
+FROM dropped
+WHERE task.sequence = dropped.sequence
 
 -- name: forget_dead
 -- Only when the last of their tasks has been returned: until then the next call goes on with them.
@@ -368,7 +395,8 @@ SELECT json_group_array(json_array(queue, held, tasks, due)) FROM (
 -- name: count_ended
 -- By state, from the index of the ended alone.
 SELECT json_group_array(json_array(state, tasks)) FROM (
-    SELECT state, count(*) AS tasks FROM afterwards_tasks INDEXED BY afterwards_ended WHERE ended IS NOT NULL GROUP BY state
+    SELECT state, count(*) AS tasks FROM afterwards_tasks INDEXED BY afterwards_ended
+    WHERE ended IS NOT NULL GROUP BY state
 )
 
 -- name: count_running

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import TypeVar, cast
 
@@ -14,10 +14,10 @@ from afterwards.stores.sqlite import forks, rows
 from afterwards.stores.sqlite.adding import Addition, add
 from afterwards.stores.sqlite.claiming import Wish, claim
 from afterwards.stores.sqlite.clock import Clock
-from afterwards.stores.sqlite.errands import Errand, Verb, each, plain
+from afterwards.stores.sqlite.desk import Desk
+from afterwards.stores.sqlite.errands import Asker, Errand, Verb, each, plain
 from afterwards.stores.sqlite.looking import Glance, Page, census, find, unknown_names, until_due, workers
 from afterwards.stores.sqlite.place import Place
-from afterwards.stores.sqlite.reader import Reader
 from afterwards.stores.sqlite.rescuing import Search as Rescue
 from afterwards.stores.sqlite.rescuing import rescue
 from afterwards.stores.sqlite.settling import Settlement, settle, settle_apart
@@ -130,23 +130,15 @@ class SQLiteStore:
         """Raises CannotStore, with nothing stored, for a call that would not come back as it was."""
         for call in calls:
             rows.check_call(call)
-        errand = Errand(
-            plain(ADD),
-            Addition(calls=tuple(calls), claimed_by=claimed_by),
-            patience=self._patience,
-            give_back=self._give_back_added if claimed_by else None,
-        )
-        self._threads.writer.desk.hand_in(errand)
-        return cast("list[Added]", await errand.answered())
+        addition = Addition(calls=tuple(calls), claimed_by=claimed_by)
+        return await self._write(ADD, addition, give_back=self._give_back_added if claimed_by else None)
 
     async def sign_on(self, worker: WorkerCard) -> None:
         await self._write(SIGN_ON, worker)
 
     async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
         wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown))
-        errand = Errand(plain(CLAIM), wish, patience=self._patience, give_back=self._give_back_tasks)
-        self._threads.writer.desk.hand_in(errand)
-        return cast("list[Task]", await errand.answered())
+        return await self._write(CLAIM, wish, give_back=self._give_back_tasks)
 
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
         return await self._write(SETTLE, Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by))
@@ -219,31 +211,47 @@ class SQLiteStore:
         inherited.forget()
         self._threads.database.identity = inherited.database.identity
 
-    async def _write(self, verb: Verb[Request, Answer], request: Request) -> Answer:
-        errand = Errand(plain(verb), request, patience=self._patience)
-        self._threads.writer.desk.hand_in(errand)
-        return cast("Answer", await errand.answered())
+    async def _write(
+        self,
+        verb: Verb[Request, Answer],
+        request: Request,
+        *,
+        give_back: Callable[[Answer], None] | None = None,
+    ) -> Answer:
+        return await self._ask(self._threads.writer.desk, verb, request, give_back)
 
     async def _watch(self, verb: Verb[Request, Answer], request: Request) -> Answer:
-        return await self._read(self._threads.watch, verb, request)
+        await self._be_open()
+        return await self._ask(self._threads.watch.desk, verb, request)
 
     async def _look(self, verb: Verb[Request, Answer], request: Request) -> Answer:
-        return await self._read(self._threads.look, verb, request)
+        await self._be_open()
+        return await self._ask(self._threads.look.desk, verb, request)
 
-    async def _read(self, reader: Reader, verb: Verb[Request, Answer], request: Request) -> Answer:
+    async def _be_open(self) -> None:
+        """Readers cannot bring the file into being."""
         if self._threads.database.identity is None:
-            await self.open()  # a reader cannot bring the file into being
-        errand = Errand(plain(verb), request, patience=self._patience)
-        reader.desk.hand_in(errand)
-        return cast("Answer", await errand.answered())
+            await self.open()
 
-    def _give_back_added(self, answer: object) -> None:
-        self._give_back_tasks([added.claimed for added in cast("list[Added]", answer) if added.claimed])
+    async def _ask(
+        self,
+        desk: Desk,
+        verb: Verb[Request, Answer],
+        request: Request,
+        give_back: Callable[[Answer], None] | None = None,
+    ) -> Answer:
+        asker = Asker(cast("Callable[[object], None] | None", give_back))
+        desk.hand_in(self._errand(verb, request, asker))
+        return cast("Answer", await asker.answer())
 
-    def _give_back_tasks(self, answer: object) -> None:
+    def _errand(self, verb: Verb[Request, Answer], request: Request, asker: Asker | None) -> Errand:
+        return Errand(verb=plain(verb), request=request, deadline=time.monotonic() + self._patience, asker=asker)
+
+    def _give_back_added(self, answer: list[Added]) -> None:
+        self._give_back_tasks([added.claimed for added in answer if added.claimed])
+
+    def _give_back_tasks(self, answer: list[Task]) -> None:
         """Claimed for a caller who was cancelled meanwhile: nobody would ever run them."""
-        outcomes = tuple(returned(task.claim) for task in cast("list[Task]", answer))
+        outcomes = tuple(returned(task.claim) for task in answer)
         if outcomes:
-            self._threads.writer.desk.hand_in(
-                Errand(plain(SETTLE), Settlement(outcomes=outcomes), patience=self._patience)
-            )
+            self._threads.writer.desk.hand_in(self._errand(SETTLE, Settlement(outcomes=outcomes), None))
