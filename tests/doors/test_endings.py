@@ -1,6 +1,7 @@
 """How a request ends says whether its tasks are stored: a response does, also a 4xx; an error does not."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Any
 
 import pytest
@@ -222,6 +223,36 @@ def test_a_dependency_may_turn_an_error_into_a_response_and_nothing_is_stored(wa
         raise OutOfStock
 
     assert_nothing_is_stored(way, 410)
+
+
+def test_a_function_scope_dependency_that_swallows_an_error_hides_it_from_us_too(way: Way):
+    """FastAPI then finds no response and answers 500, but its function stack has closed as if all were well."""
+
+    async def swallowing() -> AsyncIterator[None]:
+        with suppress(OutOfStock):
+            yield
+
+    @way.app.post("/", dependencies=[Depends(swallowing, scope="function")])
+    async def endpoint(tasks: imported.BackgroundTasks):
+        tasks.add_task(note, "stored all the same")
+        raise OutOfStock
+
+    with way.client() as client:
+        assert client.post("/").status_code == 500
+        diary.wait_for("stored all the same")
+
+
+def test_a_request_scope_dependency_that_swallows_an_error_does_not(way: Way):
+    async def swallowing() -> AsyncIterator[None]:
+        with suppress(OutOfStock):
+            yield
+
+    @way.app.post("/", dependencies=[Depends(swallowing)])
+    async def endpoint(tasks: imported.BackgroundTasks):
+        tasks.add_task(note, "never")
+        raise OutOfStock
+
+    assert_nothing_is_stored(way, 500)
 
 
 def assert_nothing_is_stored(way: Way, status: int) -> None:

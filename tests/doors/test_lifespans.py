@@ -116,6 +116,23 @@ def test_what_had_no_time_at_shut_down_runs_when_the_app_is_up_again(way: Way):
     assert sorted(diary.lines) == ["at once", "soon"]
 
 
+@pytest.mark.parametrize("off", ["in the code", "by the variable"])
+def test_an_app_without_a_worker_stores_for_others_and_says_nothing(
+    way: Way, off: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    if off == "by the variable":
+        monkeypatch.setenv("AFTERWARDS_WORKER", "0")
+    storing = Way(way.means, way.path, worker=off != "in the code")
+    declare_routes(storing.app)
+    with storing.client() as client:
+        assert client.post("/stored").status_code == 200
+    assert storing.stored() == ["stored"]
+    assert diary.lines == []
+    assert "no worker runs here" not in caplog.text
+    with way.client():
+        diary.wait_for("stored")
+
+
 def test_a_start_up_that_fails_runs_no_task_and_leaves_the_store_usable(way: Way):
     @asynccontextmanager
     async def failing(app: Any) -> AsyncIterator[None]:
