@@ -15,9 +15,9 @@ from starlette.requests import HTTPConnection
 from afterwards import environment, starlette
 from afterwards.adding import AS_DECORATED, How, Tasks, call_options
 from afterwards.batch import TaskHandle, WhenUnnameable
-from afterwards.events import Ear
+from afterwards.events import Ear, Event
 from afterwards.house import House, Settings
-from afterwards.logs import write_logs
+from afterwards.logs import WRITTEN, write_logs
 from afterwards.options import CallOptions, Options
 from afterwards.retries import Duration, Retry, as_duration
 from afterwards.shift import WorkerOptions
@@ -136,9 +136,13 @@ class Afterwards(UsingAfterwards):
         finally:
             await self.house.close()
 
-    def hear(self, ear: Ear) -> Callable[[], None]:
-        """Call `ear` with every event of this process; returns what stops it. See `afterwards.events`."""
-        return self.house.events.hear(ear)
+    def hear(self, ear: Ear, *kinds: type[Event]) -> Callable[[], None]:
+        """Call `ear` with every event of this process, or those of the given kinds; returns what stops it.
+
+        Example:
+            `stop = afterwards.hear(count_failures, TaskEnded)`, with the kinds from `afterwards.events`
+        """
+        return self.house.events.hear(ear, *kinds)
 
     # Adding
 
@@ -246,7 +250,7 @@ class Afterwards(UsingAfterwards):
 
 def _house(settings: Settings) -> House:
     house = House(settings)
-    house.events.hear(write_logs)
+    house.events.hear(write_logs, *WRITTEN)
     if environment.runs_inline():
         house.take_by(InlineTaker(house))
     return house

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from afterwards.outcomes import Outcome
 from afterwards.tasks import Claim, Task, TaskId, WorkerId
@@ -64,7 +63,6 @@ class TaskEnded(Event):
 
     task: Task
     outcome: Outcome
-    took: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,26 +155,41 @@ class Events:
     """Carries events to the ears of this process."""
 
     def __init__(self) -> None:
-        self._ears: list[Ear] = []
+        self._ears: list[tuple[Ear, tuple[type[Event], ...]]] = []
+        self._by_kind: dict[type[Event], tuple[Ear, ...]] = {}
 
-    def hear(self, ear: Ear) -> Callable[[], None]:
-        """Call `ear` with every event from now on; returns what stops it."""
-        self._ears.append(ear)
+    def hear(self, ear: Ear, *kinds: type[Event]) -> Callable[[], None]:
+        """Call `ear` from now on with every event, or with those of these kinds; returns what stops it."""
+        listener = ear, kinds
+        self._ears.append(listener)
+        self._by_kind = {}
+        return lambda: self._leave_out(listener)
 
-        return lambda: self._leave_out(ear)
+    def heard(self, kind: type[Event]) -> bool:
+        """Whether anybody hears events of this kind; else none need be made, where they are many."""
+        return bool(self._ears_for(kind))
 
     def say(self, event: Event) -> None:
         """Tell every ear. One that raises is left out from then on, and the others are told so."""
-        for ear in tuple(self._ears):
+        for ear in self._ears_for(type(event)):
             try:
                 ear(event)
             except Exception as error:  # an ear must never stop the house
-                self._leave_out(ear)
+                for listener in [listener for listener in self._ears if listener[0] is ear]:
+                    self._leave_out(listener)
                 self.say(EarFailed(ear=repr(ear), error=error))
 
-    def _leave_out(self, ear: Ear) -> None:
+    def _ears_for(self, kind: type[Event]) -> tuple[Ear, ...]:
+        ears = self._by_kind.get(kind)
+        if ears is None:
+            ears = tuple(ear for ear, kinds in self._ears if not kinds or kind in kinds)
+            self._by_kind[kind] = ears
+        return ears
+
+    def _leave_out(self, listener: tuple[Ear, tuple[type[Event], ...]]) -> None:
         with contextlib.suppress(ValueError):  # another thread was faster
-            self._ears.remove(ear)
+            self._ears.remove(listener)
+        self._by_kind = {}
 
 
 class Presence:

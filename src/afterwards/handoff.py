@@ -39,7 +39,8 @@ class HandOff:
         except StoreUnavailable as error:
             self._events.say(StoreAway(doing="add", error=error))
             raise
-        self._events.say(TasksAdded(ids=tuple(call.id for call in calls)))
+        if self._events.heard(TasksAdded):
+            self._events.say(TasksAdded(ids=tuple(call.id for call in calls)))
 
     async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
         """The response has been sent."""

@@ -18,16 +18,32 @@ _LEVELS = {
     Ending.UNKNOWN: logging.ERROR,
 }
 
+WRITTEN = (
+    events.TaskEnded,
+    events.TasksRescued,
+    events.StoreAway,
+    events.StoreBack,
+    events.StoreOpened,
+    events.WorkerStarted,
+    events.WorkerStopped,
+    events.LeaseWasLost,
+    events.NobodyWorks,
+    events.ResultsDropped,
+    events.LateAddFailed,
+    events.RanLocally,
+    events.LocalTaskFailed,
+    events.LoopFailed,
+    events.EarFailed,
+)
+
 
 def write_logs(event: Event) -> None:
-    """Write the line of one event, if there is one."""
+    """Write the line of one event of those in `WRITTEN`."""
     match event:
         case events.TaskEnded():
-            _task_ended(event.task, event.outcome, event.took.total_seconds())
+            _task_ended(event.task, event.outcome, event.outcome.took.total_seconds())
         case events.TasksRescued():
             _tasks_rescued(event.tasks)
-        case events.TaskStarted():
-            logger.debug("%s %s started, attempt %d", event.task.name, event.task.id, event.task.attempt)
         case events.StoreAway() | events.StoreBack() | events.StoreOpened():
             _store(event)
         case events.WorkerStarted() | events.WorkerStopped() | events.LeaseWasLost() | events.NobodyWorks():

@@ -69,19 +69,23 @@ class Outcome:
         return self.ending not in (Ending.RETURNED, Ending.UNKNOWN)
 
 
-def done(claim: Claim, result: str | None = None, calls: tuple[Call, ...] = ()) -> Outcome:
+def done(
+    claim: Claim, *, took: timedelta = NO_DELAY, result: str | None = None, calls: tuple[Call, ...] = ()
+) -> Outcome:
     """The function returned."""
-    return Outcome(claim=claim, ending=Ending.DONE, result=result, calls=calls)
+    return Outcome(claim=claim, ending=Ending.DONE, took=took, result=result, calls=calls)
 
 
-def raised(claim: Claim, error: BaseException, failure: Failure, *, attempt: int, retry: Retry) -> Outcome:
+def raised(
+    claim: Claim, error: BaseException, failure: Failure, *, attempt: int, retry: Retry, took: timedelta = NO_DELAY
+) -> Outcome:
     """The function raised `error`, which is kept as `failure`; what follows is for `retry` to say."""
     if isinstance(error, Again):
-        return Outcome(claim=claim, ending=Ending.AGAIN, delay=error.after)
+        return Outcome(claim=claim, ending=Ending.AGAIN, delay=error.after, took=took)
     wait = None if isinstance(error, Stop) else retry.after(error, attempt)
     if wait is None:
-        return Outcome(claim=claim, ending=Ending.FAILED, error=failure)
-    return Outcome(claim=claim, ending=Ending.RETRIED, delay=wait, error=failure)
+        return Outcome(claim=claim, ending=Ending.FAILED, error=failure, took=took)
+    return Outcome(claim=claim, ending=Ending.RETRIED, delay=wait, error=failure, took=took)
 
 
 def returned(claim: Claim, delay: timedelta = NO_DELAY) -> Outcome:

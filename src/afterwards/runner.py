@@ -11,7 +11,7 @@ import inspect
 import time
 from collections.abc import Callable, Set
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -82,12 +82,11 @@ class Runner:
 
     async def run(self, task: Task) -> Outcome:
         """Run the task to its end. Raises CancelledError only when somebody cancelled the surrounding asyncio task."""
-        self._events.say(TaskStarted(task=task))
-        began = time.monotonic()
-        outcome = await self._outcome(task)
-        took = timedelta(seconds=time.monotonic() - began)
-        outcome = replace(outcome, took=took)
-        self._events.say(TaskEnded(task=task, outcome=outcome, took=took))
+        if self._events.heard(TaskStarted):
+            self._events.say(TaskStarted(task=task))
+        outcome = await self._outcome(task, time.monotonic())
+        if self._events.heard(TaskEnded):
+            self._events.say(TaskEnded(task=task, outcome=outcome))
         return outcome
 
     async def call(self, task: Task) -> None:
@@ -96,7 +95,7 @@ class Runner:
         if error is not None:
             raise error
 
-    async def _outcome(self, task: Task) -> Outcome:
+    async def _outcome(self, task: Task, began: float) -> Outcome:
         try:
             function, bound = self._prepared(task)
         except UnknownFunction as error:
@@ -104,7 +103,8 @@ class Runner:
         except Exception as error:  # CannotRead, or annotations from which no schema can be made any more
             return outcomes.unreadable(task.claim, failure_of(error, hide=__file__))
         raised = await self._error(task, function, bound)
-        return outcomes.done(task.claim) if raised is None else self._raised(task, raised)
+        took = timedelta(seconds=time.monotonic() - began)
+        return outcomes.done(task.claim, took=took) if raised is None else self._raised(task, raised, took)
 
     def _prepared(self, task: Task) -> tuple[Function, Callable[[], object]]:
         function = self._registry.find(task.name)
@@ -130,9 +130,11 @@ class Runner:
             _current.reset(token)
         return None
 
-    def _raised(self, task: Task, error: BaseException) -> Outcome:
+    def _raised(self, task: Task, error: BaseException, took: timedelta) -> Outcome:
         failure = failure_of(error, hide=__file__)
-        return outcomes.raised(task.claim, error, failure, attempt=task.attempt, retry=self._registry.retry_for(task))
+        return outcomes.raised(
+            task.claim, error, failure, took=took, attempt=task.attempt, retry=self._registry.retry_for(task)
+        )
 
     async def _in_a_thread(self, task: Task, bound: Callable[[], object]) -> object:
         return await anyio.to_thread.run_sync(

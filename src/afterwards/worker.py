@@ -7,8 +7,10 @@ process; it never waits for a task before it looks for the next.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import random
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import timedelta
 from enum import StrEnum
@@ -75,6 +77,7 @@ class Worker:
         self._why: dict[TaskId, _Why] = {}
         self._unknown: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: int | None = None
         self._nap: asyncio.Timeout | None = None
         self._room_made = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -83,6 +86,7 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop`; then let what runs finish within `grace`, give the rest back, and sign off."""
         self._loop, self._context = asyncio.get_running_loop(), contextvars.copy_context()
+        self._thread = threading.get_ident()
         try:
             async with asyncio.TaskGroup() as self._group:
                 settling = self._group.create_task(self._settler.run())
@@ -105,7 +109,7 @@ class Worker:
     @property
     def is_here(self) -> bool:
         """Whether the calling code runs in this worker's own event loop; elsewhere nothing here may be touched."""
-        return self._loop is asyncio.get_running_loop()
+        return self._thread == threading.get_ident() and self._loop is not None and self._loop.is_running()
 
     def promise(self, count: int) -> WorkerId | None:
         """Keep room for `count` tasks that are about to be added; the id to claim them by, None if there is no room."""
@@ -196,11 +200,9 @@ class Worker:
 
     async def _wait_for_room(self) -> None:
         self._room_made.clear()
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_jittered(POLL)):
                 await self._room_made.wait()
-        except TimeoutError:
-            return
 
     def _knows(self, name: str) -> bool:
         known = self._registry.knows(name)
@@ -283,11 +285,9 @@ class Worker:
             await asyncio.wait(self._runs.values(), timeout=_CANCEL_AGAIN)
 
     async def _settle_last(self) -> None:
-        try:
+        with contextlib.suppress(TimeoutError):  # the store is away: rescue will return what is left
             async with asyncio.timeout(LAST_WORDS):
                 await self._settler.flush()
-        except TimeoutError:  # the store is away: rescue will return these
-            return
 
 
 def _jittered(seconds: float) -> float:
