@@ -9,6 +9,7 @@ from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoin
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.doors import imported
 from tests.doors.diary import diary, gate, note, wait_at_the_gate
@@ -62,3 +63,30 @@ def test_a_request_that_raises_stores_nothing_behind_middleware(behind: Way):
     with behind.client() as client:
         assert client.post("/").status_code == 404
     assert behind.stored() == []
+
+
+def test_middleware_that_tries_again_gets_tasks_of_their_own_for_each_try(way: Way):
+    class TryingAgain:
+        def __init__(self, app: ASGIApp) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await self.app(scope, receive, send)
+            except RuntimeError:
+                await self.app(scope, receive, send)
+
+    tries: list[str] = []
+
+    @way.app.post("/")
+    async def endpoint(tasks: imported.BackgroundTasks):
+        tries.append(f"try {len(tries) + 1}")
+        tasks.add_task(note, tries[-1])
+        if len(tries) == 1:
+            raise RuntimeError("once")
+
+    way.app.add_middleware(TryingAgain)
+    with way.client() as client:
+        assert client.post("/").status_code == 200
+        diary.wait_for("try 2")
+    assert way.stored() == ["try 2"]
