@@ -38,15 +38,15 @@ class Desk:
         self._work = work
         self._let_go = let_go
         self._rest = rest
-        self._inbox: SimpleQueue[Errand | _Park | None] = SimpleQueue()
+        self._inbox: SimpleQueue[list[Errand] | _Park | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._parked: _Park | None = None
         self._ending = False
 
-    def hand_in(self, errand: Errand) -> None:
-        """Leave an errand; from any thread."""
-        self._inbox.put(errand)
+    def hand_in(self, errands: list[Errand]) -> None:
+        """Leave errands; from any thread."""
+        self._inbox.put(errands)
         if self._thread is None:
             self._start()
 
@@ -104,7 +104,7 @@ class Desk:
             return errands
         return errands + self.gathered()
 
-    def _sort(self, message: Errand | _Park | None, errands: list[Errand]) -> None:
+    def _sort(self, message: list[Errand] | _Park | None, errands: list[Errand]) -> None:
         match message:
             case None:
                 self._ending = True
@@ -112,8 +112,8 @@ class Desk:
                 self._let_go()
                 message.standing.set()
                 message.onward.wait()
-            case errand:
-                errands.append(errand)
+            case handed_in:
+                errands.extend(handed_in)
 
 
 def _fail(errands: list[Errand], error: Exception) -> None:

@@ -218,7 +218,9 @@ class SQLiteStore:
         *,
         give_back: Callable[[Answer], None] | None = None,
     ) -> Answer:
-        return await self._ask(self._threads.writer.desk, verb, request, give_back)
+        asker = Asker(cast("Callable[[object], None] | None", give_back))
+        self._threads.tray.lay(self._errand(verb, request, asker), asker.loop)
+        return cast("Answer", await asker.answer())
 
     async def _watch(self, verb: Verb[Request, Answer], request: Request) -> Answer:
         await self._be_open()
@@ -233,15 +235,9 @@ class SQLiteStore:
         if self._threads.database.identity is None:
             await self.open()
 
-    async def _ask(
-        self,
-        desk: Desk,
-        verb: Verb[Request, Answer],
-        request: Request,
-        give_back: Callable[[Answer], None] | None = None,
-    ) -> Answer:
-        asker = Asker(cast("Callable[[object], None] | None", give_back))
-        desk.hand_in(self._errand(verb, request, asker))
+    async def _ask(self, desk: Desk, verb: Verb[Request, Answer], request: Request) -> Answer:
+        asker = Asker()
+        desk.hand_in([self._errand(verb, request, asker)])
         return cast("Answer", await asker.answer())
 
     def _errand(self, verb: Verb[Request, Answer], request: Request, asker: Asker | None) -> Errand:
@@ -254,4 +250,4 @@ class SQLiteStore:
         """Claimed for a caller who was cancelled meanwhile: nobody would ever run them."""
         outcomes = tuple(returned(task.claim) for task in answer)
         if outcomes:
-            self._threads.writer.desk.hand_in(self._errand(SETTLE, Settlement(outcomes=outcomes), None))
+            self._threads.writer.desk.hand_in([self._errand(SETTLE, Settlement(outcomes=outcomes), None)])

@@ -7,6 +7,7 @@ from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.database import Database
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.reader import Reader
+from afterwards.stores.sqlite.tray import Tray
 from afterwards.stores.sqlite.writer import Writer
 
 
@@ -17,6 +18,7 @@ class Threads:
         self.bell = Bell()
         self.database = Database(place, clock)
         self.writer = Writer(self.database, place, ring=self.bell.ring)
+        self.tray = Tray(self.writer.desk)
         self.watch = Reader("watch", place, clock, bell=self.bell)
         self.look = Reader("look", place, clock)
         self._desks = (self.look.desk, self.watch.desk, self.writer.desk)  # the writer closes last, and tidies the log
