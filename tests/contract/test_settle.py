@@ -127,6 +127,12 @@ async def test_started_is_the_end_less_what_the_run_took(store: TimedStore, work
     assert task.ended - task.started == timedelta(seconds=3.25)
 
 
+async def test_a_run_of_centuries_can_be_settled(store: TimedStore, worker: WorkerId):
+    running = await a_running_task(store, worker)
+    await store.settle([outcome(running.claim, Ending.DONE, took=timedelta.max)])
+    assert (await the_task(store, running.id)).state is State.DONE
+
+
 async def test_settling_nothing_does_nothing(store: TimedStore):
     settled = await store.settle([])
     assert (settled.held, settled.claimed) == ([], [])

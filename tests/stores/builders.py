@@ -13,6 +13,8 @@ from afterwards.stores import store_for
 from tests.contract.builders import TimedStore
 
 PATIENCE = timedelta(seconds=0.4)
+LONG_PATIENCE = timedelta(seconds=30)
+SECONDS_OF_HAMMERING = 1.5
 
 
 def a_store(path: Path | str, *, add_timeout: timedelta = PATIENCE) -> TimedStore:
@@ -44,6 +46,3 @@ def empty_folder(folder: Path) -> None:
     """Remove the files that lie there."""
     for file in folder.iterdir():
         file.unlink()
-
-
-SECONDS_OF_HAMMERING = 1.5

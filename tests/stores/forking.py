@@ -13,7 +13,7 @@ from pathlib import Path
 
 from afterwards.tasks import Search
 from tests.contract.builders import TimedStore, a_call, claim_all, end_all, sign_on
-from tests.stores.builders import a_store
+from tests.stores.builders import LONG_PATIENCE, a_store
 
 CHILD_GOES_FIRST, PARENT_GOES_FIRST = "child", "parent"
 
@@ -66,4 +66,4 @@ def in_child(store: TimedStore, go_on: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(parent(a_store(Path(sys.argv[1])), sys.argv[2])))
+    sys.exit(asyncio.run(parent(a_store(Path(sys.argv[1]), add_timeout=LONG_PATIENCE), sys.argv[2])))

@@ -11,7 +11,7 @@ from pathlib import Path
 from afterwards.outcomes import done
 from afterwards.tasks import Task, WorkerId
 from tests.contract.builders import TimedStore, a_line, claim_all, sign_on
-from tests.stores.builders import SECONDS_OF_HAMMERING, a_store
+from tests.stores.builders import LONG_PATIENCE, SECONDS_OF_HAMMERING, a_store
 
 
 async def hammer(store: TimedStore, name: str) -> None:
@@ -48,4 +48,4 @@ async def run(store: TimedStore, worker: WorkerId, tasks: list[Task]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(hammer(a_store(Path(sys.argv[1])), sys.argv[2]))
+    asyncio.run(hammer(a_store(Path(sys.argv[1]), add_timeout=LONG_PATIENCE), sys.argv[2]))

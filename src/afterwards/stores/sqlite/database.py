@@ -29,10 +29,8 @@ File = tuple[int, int]
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """A connection for one thread at a time, in autocommit; waits for locks in short slices."""
-    return sqlite3.connect(
-        f"{path.as_uri()}?mode={mode}", uri=True, timeout=_LOCK_SLICE, isolation_level=None, check_same_thread=False
-    )
+    """A connection for the calling thread, in autocommit; it waits for locks in short slices."""
+    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=_LOCK_SLICE, isolation_level=None)
 
 
 def abandon(connection: sqlite3.Connection | None) -> None:
