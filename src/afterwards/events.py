@@ -66,6 +66,13 @@ class TaskEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResists(Event):
+    """The worker wants to stop, and this task does not end when it is cancelled; it is asked again every second."""
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TasksRescued(Event):
     """Tasks of dead workers wait again, or have failed as poison."""
 

@@ -98,8 +98,8 @@ def unknown(claim: Claim, failure: Failure) -> Outcome:
     return Outcome(claim=claim, ending=Ending.UNKNOWN, error=failure)
 
 
-def unreadable(claim: Claim, failure: Failure) -> Outcome:
-    """The stored arguments no longer fit the function: trying again cannot help, a person's retry after a fix can."""
+def failed(claim: Claim, failure: Failure) -> Outcome:
+    """For good: trying again cannot help, such as when the stored arguments no longer fit the function."""
     return Outcome(claim=claim, ending=Ending.FAILED, error=failure)
 
 

@@ -152,6 +152,8 @@ class Again(Exception):
     `after` is seconds or a timedelta.
     """
 
+    after = timedelta(0)
+
     def __init__(self, after: Duration = 0.0) -> None:
         super().__init__("to be tried again")
         self.after = as_duration(after, "after")

@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 
 from afterwards import outcomes
-from afterwards.events import Events, TaskEnded, TaskStarted
+from afterwards.events import Events, TaskStarted
 from afterwards.failures import failure_of
 from afterwards.names import UnknownFunction
 from afterwards.outcomes import Outcome
@@ -84,10 +84,10 @@ class Runner:
         """Run the task to its end. Raises CancelledError only when somebody cancelled the surrounding asyncio task."""
         if self._events.heard(TaskStarted):
             self._events.say(TaskStarted(task=task))
-        outcome = await self._outcome(task, time.monotonic())
-        if self._events.heard(TaskEnded):
-            self._events.say(TaskEnded(task=task, outcome=outcome))
-        return outcome
+        try:
+            return await self._outcome(task, time.monotonic())
+        except Exception as error:  # an error whose own code is broken; it ends this task and not the worker
+            return outcomes.failed(task.claim, failure_of(error))
 
     async def call(self, task: Task) -> None:
         """Run the task's function and let its error through, as a test that runs tasks inline wants it."""
@@ -101,7 +101,7 @@ class Runner:
         except UnknownFunction as error:
             return outcomes.unknown(task.claim, failure_of(error, hide=__file__))
         except Exception as error:  # CannotRead, or annotations from which no schema can be made any more
-            return outcomes.unreadable(task.claim, failure_of(error, hide=__file__))
+            return outcomes.failed(task.claim, failure_of(error, hide=__file__))
         raised = await self._error(task, function, bound)
         took = timedelta(seconds=time.monotonic() - began)
         return outcomes.done(task.claim, took=took) if raised is None else self._raised(task, raised, took)

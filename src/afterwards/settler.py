@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from afterwards.errors import StoreUnavailable
-from afterwards.events import Events, Presence, ResultsDropped
+from afterwards.events import Events, LoopFailed, Presence, ResultsDropped
 from afterwards.outcomes import Outcome
 from afterwards.store import Store
 from afterwards.tasks import Settled, Task, WorkerId
@@ -38,6 +38,7 @@ class Settler:
         self._busy = busy
         self._settled = settled
         self._outcomes: list[Outcome] = []
+        self._in_hand = 0
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -45,8 +46,8 @@ class Settler:
 
     @property
     def pending(self) -> int:
-        """How many outcomes wait to be written."""
-        return len(self._outcomes)
+        """How many outcomes wait to be written, or are on their way."""
+        return len(self._outcomes) + self._in_hand
 
     def put(self, outcome: Outcome) -> None:
         """Settle this outcome soon."""
@@ -68,7 +69,9 @@ class Settler:
 
     async def _settle_some(self) -> None:
         some, self._outcomes = self._outcomes[:LARGEST_WRITE], self._outcomes[LARGEST_WRITE:]
+        self._in_hand = len(some)
         settled = await self._until_written(some)
+        self._in_hand = 0
         self._say_dropped(some, settled)
         self._settled(settled.claimed)
         if not self._outcomes:
@@ -82,11 +85,13 @@ class Settler:
                 settled = await self._store.settle(some, claimed_by=self.claims_for)
             except StoreUnavailable as error:
                 self._presence.away(error)
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
-                pause = min(pause * 2, _LONGEST_PAUSE)
+            except Exception as error:  # whatever it was, nobody else keeps these outcomes
+                self._events.say(LoopFailed(loop="settle", error=error))
             else:
                 self._presence.back()
                 return settled
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _say_dropped(self, some: list[Outcome], settled: Settled) -> None:
         if len(settled.held) < len(some):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from afterwards.tasks import Task, TaskId
 
 LONGEST_PARKED = 5.0  # seconds a claimed task waits for its response before other processes may have it
+LONGEST_HELD = 3_600.0  # seconds after which nobody will say any more that a response has been sent
 
 
 class Slots:
@@ -21,7 +22,7 @@ class Slots:
         self._concurrency = concurrency
         self._promised = 0
         self._running: dict[TaskId, Task] = {}
-        self._unsent: set[TaskId] = set()
+        self._unsent: dict[TaskId, float] = {}
         self._parked: dict[TaskId, tuple[Task, float]] = {}
 
     @property
@@ -47,13 +48,14 @@ class Slots:
 
     def hold_back(self, ids: Iterable[TaskId]) -> None:
         """None of these starts here before `let_go`: their response is still to be sent."""
-        self._unsent.update(ids)
+        now = time.monotonic()
+        self._unsent.update((task_id, now) for task_id in ids)
 
     def let_go(self, ids: Iterable[TaskId]) -> list[Task]:
         """The response is out; returns those that had been claimed meanwhile and may start now."""
         freed: list[Task] = []
         for task_id in ids:
-            self._unsent.discard(task_id)
+            self._unsent.pop(task_id, None)
             parked = self._parked.pop(task_id, None)
             if parked is not None:
                 freed.append(parked[0])
@@ -69,6 +71,7 @@ class Slots:
     def overdue(self) -> list[Task]:
         """Takes out the tasks that were parked for too long."""
         now = time.monotonic()
+        self._unsent = {task_id: since for task_id, since in self._unsent.items() if now - since <= LONGEST_HELD}
         late = [task for task, since in self._parked.values() if now - since > LONGEST_PARKED]
         return self._unpark(late)
 

@@ -13,8 +13,6 @@ import random
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import timedelta
-from enum import StrEnum
-from functools import partial
 from typing import Any
 
 from afterwards import outcomes
@@ -25,23 +23,15 @@ from afterwards.life import ProofOfLife
 from afterwards.outcomes import Ending, Outcome
 from afterwards.registry import Registry
 from afterwards.runner import Runner
+from afterwards.runs import Runs
 from afterwards.settler import Settler
 from afterwards.shift import LAST_WORDS, Shift, WorkerOptions
 from afterwards.slots import Slots
 from afterwards.store import Store
-from afterwards.tasks import Claim, Task, TaskId, WorkerId
+from afterwards.tasks import NO_DELAY, Task, TaskId, WorkerId
 
 POLL = 1.0  # seconds, jittered: every wake-up is only a hint, this stands behind it
 _STILL_RUNNING_HERE = timedelta(seconds=1)
-_CANCEL_AGAIN = 1.0
-
-
-class _Why(StrEnum):
-    """Why a run was interrupted."""
-
-    CANCELLED = "cancelled"
-    STOPPING = "stopping"
-    LOST = "lost"
 
 
 class Worker:
@@ -61,6 +51,7 @@ class Worker:
         self._presence = Presence(events, "claim")
         self._slots = Slots(options.concurrency)
         self._runner = Runner(registry, events, threads=options.threads)
+        self._runs = Runs(self._runner, self._slots, events, ended=self._ended)
         self._settler = Settler(store, events, busy=self._is_busy, settled=self._take_followers)
         self._janitor = Janitor(store, events, life, retention=options.retention, knows=self._knows)
         self._shift = Shift(
@@ -71,10 +62,8 @@ class Worker:
             open_store=open_store,
             busy=self._is_busy,
             lost=self._drop_everything,
-            asked_to_stop=self._stop_runs,
+            asked_to_stop=self._runs.stop,
         )
-        self._runs: dict[TaskId, asyncio.Task[Outcome]] = {}
-        self._why: dict[TaskId, _Why] = {}
         self._unknown: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
@@ -93,8 +82,7 @@ class Worker:
                 others = [self._group.create_task(self._claim_for_ever()), self._group.create_task(self._janitor.run())]
                 await self._stopping.wait()
                 _cancel(others)
-                await self._finish_runs()
-                await self._settle_last()
+                await self._finish()
                 _cancel([settling])
             self.leaving = await self._shift.sign_off(lambda: len(self._runner.in_threads))
         finally:
@@ -127,19 +115,22 @@ class Worker:
 
     def let_go(self, ids: Iterable[TaskId]) -> None:
         """Their response has been sent: those that were claimed meanwhile start, as far as there is room."""
-        for task in self._slots.let_go(ids):
-            if self._slots.room > 0:
-                self.accept([task])
-            else:
-                self._give_back([task])
+        self.accept(self._slots.let_go(ids))
 
     def accept(self, tasks: Iterable[Task]) -> None:
-        """Start tasks that are claimed for this worker, as soon as they may start."""
+        """Start tasks that are claimed for this worker, as soon as they may start; what finds no room is given back.
+
+        A claim asks for the room there is, but hand-offs and followers may take it before the claim is back.
+        """
         for task in tasks:
             if self._stopping.is_set():
-                self._settler.put(outcomes.returned(task.claim))
-            elif not self._slots.park(task):
-                self._begin(task)
+                self._give_back([task])
+            elif self._slots.park(task):
+                continue
+            elif self._slots.room <= 0:
+                self._give_back([task])
+            elif not self._runs.begin(task, self._group, self._context.copy()):
+                self._give_back([task], _STILL_RUNNING_HERE)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Let the worker's task group own this piece of work, unless the worker has stopped."""
@@ -215,19 +206,7 @@ class Worker:
     def _is_busy(self) -> bool:
         return bool(self._runs)
 
-    def _begin(self, task: Task) -> None:
-        if not self._slots.begin(task):  # an older run of it, whose lease was lost, is still in a thread here
-            self._settler.put(outcomes.returned(task.claim, _STILL_RUNNING_HERE))
-            return
-        run = self._group.create_task(self._runner.run(task), context=self._context.copy())
-        self._runs[task.id] = run
-        run.add_done_callback(partial(self._ended, task))
-
-    def _ended(self, task: Task, run: asyncio.Task[Outcome]) -> None:
-        del self._runs[task.id]
-        self._slots.end(task)
-        outcome = self._interrupted(task) if run.cancelled() else run.result()
-        self._why.pop(task.id, None)
+    def _ended(self, task: Task, outcome: Outcome | None) -> None:
         if outcome is not None:
             if outcome.ending is Ending.UNKNOWN:
                 self._unknown.add(task.name)
@@ -236,34 +215,13 @@ class Worker:
         if task.suspect:
             self._wake()  # the next suspect may run
 
-    def _interrupted(self, task: Task) -> Outcome | None:
-        match self._why.get(task.id, _Why.STOPPING):
-            case _Why.CANCELLED:
-                return outcomes.cancelled(task.claim)
-            case _Why.STOPPING if task.id not in self._runner.in_threads:
-                return outcomes.returned(task.claim)
-            case _Why.STOPPING | _Why.LOST:  # the thread runs on and keeps its claim; or there is none any more
-                return None
-
-    def _interrupt(self, task_id: TaskId, why: _Why) -> None:
-        if why is not _Why.STOPPING and task_id in self._runner.in_threads:
-            return  # nothing stops a thread: it keeps its place until it ends
-        self._why[task_id] = why
-        self._runs[task_id].cancel()
-
-    def _stop_runs(self, claims: Sequence[Claim]) -> None:
-        asked = set(claims)
-        for task in self._slots.running:
-            if task.claim in asked and task.id not in self._why:
-                self._interrupt(task.id, _Why.CANCELLED)
-
     def _take_followers(self, claimed: Sequence[Task]) -> None:
         self.accept(claimed)
         self._room_made.set()
 
-    def _give_back(self, tasks: Iterable[Task]) -> None:
+    def _give_back(self, tasks: Iterable[Task], delay: timedelta = NO_DELAY) -> None:
         for task in tasks:
-            self._settler.put(outcomes.returned(task.claim))
+            self._settler.put(outcomes.returned(task.claim, delay))
 
     # Stopping
 
@@ -271,18 +229,13 @@ class Worker:
         """The lease was lost: others have these tasks now."""
         self._settler.claims_for = None
         self._slots.all_parked()
-        for task_id in tuple(self._runs):
-            self._interrupt(task_id, _Why.LOST)
+        self._runs.drop()
 
-    async def _finish_runs(self) -> None:
+    async def _finish(self) -> None:
         self._settler.claims_for = None
         self._give_back(self._slots.all_parked())
-        if self._runs:
-            await asyncio.wait(self._runs.values(), timeout=self._options.grace.total_seconds())
-        while self._runs:
-            for task_id in tuple(self._runs):
-                self._interrupt(task_id, _Why.STOPPING)
-            await asyncio.wait(self._runs.values(), timeout=_CANCEL_AGAIN)
+        await self._runs.finish(self._options.grace)
+        await self._settle_last()
 
     async def _settle_last(self) -> None:
         with contextlib.suppress(TimeoutError):  # the store is away: rescue will return what is left

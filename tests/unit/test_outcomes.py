@@ -50,7 +50,7 @@ def test_again_waits_as_it_says_and_spends_no_attempt():
         (outcomes.cancelled(CLAIM), State.CANCELLED, None, False, True),
         (outcomes.returned(CLAIM), State.WAITING, None, True, False),
         (outcomes.unknown(CLAIM, FAILURE), State.WAITING, Hold.UNKNOWN, True, False),
-        (outcomes.unreadable(CLAIM, FAILURE), State.FAILED, None, False, True),
+        (outcomes.failed(CLAIM, FAILURE), State.FAILED, None, False, True),
     ],
     ids=lambda it: it.ending if isinstance(it, Outcome) else "",
 )

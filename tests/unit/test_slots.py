@@ -101,3 +101,12 @@ def test_a_suspect_counts_while_it_runs_and_while_it_is_parked() -> None:
     assert not room.runs_suspect()
     room.begin(freed)
     assert room.runs_suspect()
+
+
+def test_a_response_that_nobody_ever_reports_holds_nothing_back_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Slots(2)
+    task = claimed()
+    room.hold_back([task.id])
+    monkeypatch.setattr(slots, "LONGEST_HELD", -1.0)
+    room.overdue()
+    assert not room.park(task)

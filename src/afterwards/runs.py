@@ -1,0 +1,109 @@
+"""What runs here now, and why some of it was interrupted. Decides nothing about what is claimed, writes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+
+from afterwards import outcomes
+from afterwards.events import Events, TaskEnded, TaskResists
+from afterwards.outcomes import Ending, Outcome
+from afterwards.runner import Runner
+from afterwards.slots import Slots
+from afterwards.tasks import Claim, Task, TaskId
+
+_CANCEL_AGAIN = 1.0
+_FAILURES = (Ending.FAILED, Ending.RETRIED)
+
+
+class Why(StrEnum):
+    """Why a run was interrupted."""
+
+    CANCELLED = "cancelled"
+    STOPPING = "stopping"
+    LOST = "lost"
+
+
+class Runs:
+    """One asyncio task for each run; `ended` gets each task with its outcome, None when there is nothing to settle."""
+
+    def __init__(
+        self, runner: Runner, slots: Slots, events: Events, *, ended: Callable[[Task, Outcome | None], None]
+    ) -> None:
+        self._runner, self._slots, self._events, self._tell = runner, slots, events, ended
+        self._running: dict[TaskId, asyncio.Task[Outcome]] = {}
+        self._why: dict[TaskId, Why] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._running)
+
+    def begin(self, task: Task, group: asyncio.TaskGroup, context: contextvars.Context) -> bool:
+        """Run the task in `group`; False if an older run of it is still here, in a thread whose lease was lost."""
+        if not self._slots.begin(task):
+            return False
+        run = group.create_task(self._runner.run(task), context=context)
+        self._running[task.id] = run
+        run.add_done_callback(partial(self._ended, task))
+        return True
+
+    def stop(self, claims: Sequence[Claim]) -> None:
+        """A person asked these to stop."""
+        asked = set(claims)
+        for task in self._slots.running:
+            if task.claim in asked and task.id not in self._why:
+                self._interrupt(task.id, Why.CANCELLED)
+
+    def drop(self) -> None:
+        """Others have these tasks now: whatever comes of them here is nothing."""
+        for task_id in tuple(self._running):
+            self._interrupt(task_id, Why.LOST)
+
+    async def finish(self, grace: timedelta) -> None:
+        """Wait for what runs, at most `grace`; then interrupt what is left, again and again until it has ended."""
+        await self._wait(grace.total_seconds())
+        rounds = 0
+        while self._running:
+            for task_id in tuple(self._running):
+                self._interrupt(task_id, Why.STOPPING)
+            await self._wait(_CANCEL_AGAIN)
+            rounds += 1
+            if rounds == 1:
+                self._say_who_resists()
+
+    async def _wait(self, seconds: float) -> None:
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=seconds)
+
+    def _interrupt(self, task_id: TaskId, why: Why) -> None:
+        if why is not Why.STOPPING and task_id in self._runner.in_threads:
+            return  # nothing stops a thread: it keeps its place until it ends
+        self._why[task_id] = why
+        self._running[task_id].cancel()
+
+    def _ended(self, task: Task, run: asyncio.Task[Outcome]) -> None:
+        del self._running[task.id]
+        self._slots.end(task)
+        outcome = self._outcome(task, run, self._why.pop(task.id, None))
+        if outcome is not None and self._events.heard(TaskEnded):
+            self._events.say(TaskEnded(task=task, outcome=outcome))
+        self._tell(task, outcome)
+
+    def _outcome(self, task: Task, run: asyncio.Task[Outcome], why: Why | None) -> Outcome | None:
+        """What was interrupted counts as that, also where its clean-up made another error of the CancelledError."""
+        outcome = None if run.cancelled() else run.result()
+        if why is Why.LOST:
+            return None
+        if outcome is not None and (why is None or outcome.ending not in _FAILURES):
+            return outcome
+        if why is Why.CANCELLED:
+            return outcomes.cancelled(task.claim)
+        return None if task.id in self._runner.in_threads else outcomes.returned(task.claim)
+
+    def _say_who_resists(self) -> None:
+        for task in self._slots.running:
+            if task.id in self._running:
+                self._events.say(TaskResists(task=task))

@@ -1,0 +1,93 @@
+"""`concurrency` and `threads` are limits, whichever way tasks come: by claim, by hand-off, or as followers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+import pytest
+
+from afterwards import Afterwards
+from afterwards.batch import Batch
+
+now_running: set[int] = set()
+most_at_once: list[int] = []
+numbers: list[int] = []
+color: ContextVar[str] = ContextVar("color", default="none")
+colors: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted() -> None:
+    for each in (most_at_once, numbers, colors):
+        each.clear()
+
+
+@contextmanager
+def counted(number: int) -> Iterator[None]:
+    now_running.add(number)
+    most_at_once.append(len(now_running))
+    try:
+        yield
+    finally:
+        now_running.discard(number)
+        numbers.append(number)
+
+
+async def work(number: int) -> None:
+    with counted(number):
+        await asyncio.sleep(0.002)
+
+
+def work_in_thread(number: int) -> None:
+    with counted(number):
+        time.sleep(0.02)
+
+
+async def see_color() -> None:
+    colors.append(color.get())
+
+
+async def add_batch(afterwards: Afterwards, first: int, count: int) -> None:
+    batch: Batch = afterwards.house.batch()
+    for number in range(first, first + count):
+        batch.add(work, (number,), {}, afterwards.using()._options)  # noqa: SLF001  # as a door does it
+    await batch.commit()
+    await batch.release()
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_no_more_run_at_once_than_concurrency_says(tmp_path: Path, concurrency: int) -> None:
+    afterwards = Afterwards(url=f"sqlite:///{tmp_path / 'limits.db'}", concurrency=concurrency)
+    async with afterwards.opened(worker=True):
+        async with asyncio.TaskGroup() as group:
+            for first in range(0, 80, 4):
+                group.create_task(add_batch(afterwards, first, 4))
+        await afterwards.drain()
+    assert sorted(numbers) == list(range(80))
+    assert max(most_at_once) <= concurrency
+
+
+async def test_no_more_def_functions_run_at_once_than_threads_says(tmp_path: Path) -> None:
+    afterwards = Afterwards(url=f"sqlite:///{tmp_path / 'limits.db'}", threads=2)
+    async with afterwards.opened(worker=True):
+        for number in range(12):
+            await afterwards.using(ordered=False).add(work_in_thread, number)
+        await afterwards.drain()
+    assert sorted(numbers) == list(range(12))
+    assert max(most_at_once) == 2
+    assert threading.active_count() < 30
+
+
+async def test_a_task_does_not_inherit_what_the_adder_had_in_its_context(tmp_path: Path) -> None:
+    afterwards = Afterwards(url=f"sqlite:///{tmp_path / 'limits.db'}")
+    async with afterwards.opened(worker=True):
+        color.set("of the request")
+        await afterwards.add(see_color)
+        await afterwards.drain()
+    assert colors == ["none"]
