@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from afterwards.stores.sqlite import rows
+from afterwards.stores.sqlite.rows import Place
 from afterwards.stores.sqlite.transaction import Transaction, as_list
-from afterwards.tasks import Added, Call, Task, WorkerId
+from afterwards.tasks import Added, Call, TaskId, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,40 +22,75 @@ class Addition:
 
 def add(transaction: Transaction, additions: Sequence[Addition]) -> list[list[Added]]:
     """Store all of them; an answer for each."""
-    claimed = _store(transaction, additions)
-    return [_answer(addition, claimed, transaction.now) for addition in additions]
+    places = _places(transaction, additions)
+    added = transaction.spread("add_calls", [rows.call_row(place, transaction.now) for place in places])
+    fresh = None if len(added) == len(places) else _fresh(transaction, added)
+    answers = [_answer(place, fresh, transaction.now) for place in places]
+    transaction.rings |= len(added) > sum(answer.claimed is not None for answer in answers)
+    ordered = iter(answers)
+    return [[next(ordered) for _ in addition.calls] for addition in additions]
 
 
-def _store(transaction: Transaction, additions: Sequence[Addition]) -> set[str]:
-    """Write the rows; the ids of what was claimed in the same write."""
-    stored = transaction.insert("add_calls", calls=as_list(_call_rows(additions, transaction.now)))
-    claimed: list[str] = []
-    if stored and any(addition.claimed_by for addition in additions):
-        claimed = transaction.strings("claimed_among", first=stored[0], last=stored[-1])
-    transaction.rings |= len(stored) > len(claimed)
-    return set(claimed)
-
-
-def _call_rows(additions: Sequence[Addition], now: int) -> list[list[object]]:
-    incoming = {call.id for addition in additions for call in addition.calls}
+def _places(transaction: Transaction, additions: Sequence[Addition]) -> list[Place]:
+    """Each call with what holds it and who claims it."""
+    held = _held(transaction, [call for addition in additions for call in addition.calls])
+    doors = _open_pairs(transaction, additions)
+    now = transaction.now
     return [
-        rows.call_row(call, now, is_after_incoming=call.after in incoming, claimer=addition.claimed_by)
+        Place(call, call.id in held, _claimer(call, addition.claimed_by, held, doors, now))
         for addition in additions
         for call in addition.calls
     ]
 
 
-def _answer(addition: Addition, claimed: set[str], now: int) -> list[Added]:
-    worker = addition.claimed_by
-    if worker is None:
-        return [Added(id=call.id) for call in addition.calls]
-    return [Added(id=call.id, claimed=_claimed(call, claimed, now, worker)) for call in addition.calls]
+def _held(transaction: Transaction, calls: Sequence[Call]) -> set[TaskId]:
+    """Those that come after a task of this very write, or after one that is stored with its turn still to come."""
+    following = {call.id: str(call.after) for call in calls if call.after is not None and call.after != call.id}
+    if not following:
+        return set()
+    incoming = {str(call.id) for call in calls}
+    stored = dict(cast("list[tuple[str, int]]", transaction.rows("formers", ids=as_list(list(following.values())))))
+    return {
+        follower
+        for follower, former in following.items()
+        if (not stored[former] if former in stored else former in incoming)
+    }
 
 
-def _claimed(call: Call, claimed: set[str], now: int, worker: WorkerId) -> Task | None:
-    """The task of a call that was just stored and claimed; each is handed out once."""
-    id = str(call.id)
-    if id not in claimed:
+def _open_pairs(transaction: Transaction, additions: Sequence[Addition]) -> set[tuple[str, str]]:
+    """Which claimer may claim from which queue now, by the same rule as in a claim."""
+    pairs = {
+        (addition.claimed_by, call.queue)
+        for addition in additions
+        if addition.claimed_by is not None
+        for call in addition.calls
+    }
+    if not pairs:
+        return set()
+    found = cast("list[tuple[str, str]]", transaction.rows("open_pairs", pairs=as_list(pairs)))
+    return {(claimer, queue) for claimer, queue in found}
+
+
+def _claimer(
+    call: Call, claimer: WorkerId | None, held: set[TaskId], doors: set[tuple[str, str]], now: int
+) -> WorkerId | None:
+    if claimer is None or call.id in held or (claimer, call.queue) not in doors:
         return None
-    claimed.remove(id)
-    return rows.task_of(call, now, worker)
+    return claimer if rows.due_of(call, now) <= now else None
+
+
+def _fresh(transaction: Transaction, added: range) -> set[str]:
+    """Some had been stored before; the ids of those that had not."""
+    return set(transaction.strings("added_among", first=added.start, last=added.stop - 1)) if added else set()
+
+
+def _answer(place: Place, fresh: set[str] | None, now: int) -> Added:
+    """What was claimed is handed out once, by the write that stored it."""
+    call, _, claimer = place
+    if claimer is None:
+        return Added(id=call.id)
+    if fresh is not None:
+        if str(call.id) not in fresh:
+            return Added(id=call.id)
+        fresh.discard(str(call.id))
+    return Added(id=call.id, claimed=rows.task_of(call, now, claimer))

@@ -21,6 +21,7 @@ from afterwards.stores.sqlite.write_lock import WriteLock, wal_guard_needed
 
 _OLDEST_SQLITE = (3, 35, 0)
 _LOCK_SLICE = 0.1
+_CACHED_STATEMENTS = 256  # the two that are written once for each number of rows, and all the others
 
 # Connections that crossed a fork. They must neither be used nor closed in the child, so they are kept for ever.
 _abandoned: list[sqlite3.Connection] = []
@@ -30,7 +31,13 @@ File = tuple[int, int]
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
     """A connection for the calling thread, in autocommit; it waits for locks in short slices."""
-    return sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=_LOCK_SLICE, isolation_level=None)
+    return sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}",
+        uri=True,
+        timeout=_LOCK_SLICE,
+        isolation_level=None,
+        cached_statements=_CACHED_STATEMENTS,
+    )
 
 
 def abandon(connection: sqlite3.Connection | None) -> None:

@@ -60,54 +60,29 @@ json_array(
     started, ended, error, result, progress, key, stop_asked, retry
 )
 
+-- name: open_pairs
+-- Of these pairs of a claimer and a queue, those where the claimer may claim now.
+SELECT json_group_array(json_array(claimer, queue))
+FROM (SELECT json_extract(value, '$[0]') AS claimer, json_extract(value, '$[1]') AS queue FROM json_each(:pairs))
+WHERE {open_to_claimer}
+
+-- name: formers
+-- Of these tasks, those that are stored, and whether their turn is over.
+SELECT json_group_array(json_array(id, freed)) FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
+
 -- name: add_calls
--- All calls of one write in one statement. The inner SELECT takes the JSON apart, once: MATERIALIZED, or SQLite would
--- parse it again for each mention. What is claimed in the same write goes in as running and never touches the claim
--- index. `after` holds a call if that task is of this very write, or stored with its turn still to come. The SELECT
--- reads the table as it was before this statement, since SQLite sets the rows aside when source and target are one.
+-- All calls of one write in one statement, with a row of values for each: bound values cost half of what taking JSON
+-- apart does. What is claimed in the same write goes in as running and never touches the claim index.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
     worker, started
 )
-WITH incoming AS MATERIALIZED (
-    SELECT
-        json_extract(value, '$[0]') AS id,
-        json_extract(value, '$[1]') AS name,
-        json_extract(value, '$[2]') AS arguments,
-        json_extract(value, '$[3]') AS queue,
-        json_extract(value, '$[4]') AS priority,
-        json_extract(value, '$[5]') AS due,
-        json_extract(value, '$[6]') AS after,
-        json_extract(value, '$[7]') AS is_after_incoming,
-        json_extract(value, '$[8]') AS crashes_allowed,
-        json_extract(value, '$[9]') AS retry,
-        json_extract(value, '$[10]') AS claimer
-    FROM json_each(:calls)
-),
-placed AS MATERIALIZED (
-    SELECT incoming.*, CASE
-        WHEN incoming.after IS NULL THEN 0
-        WHEN is_after_incoming
-            AND NOT EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = incoming.after) THEN 1
-        ELSE EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = incoming.after AND former.freed = 0)
-    END AS is_held
-    FROM incoming
-),
-judged AS MATERIALIZED (
-    SELECT *, claimer IS NOT NULL AND NOT is_held AND due <= :now AND {open_to_claimer} AS is_claimed FROM placed
-)
-SELECT
-    id, name, arguments, queue, priority, iif(is_claimed, 'running', 'waiting'), iif(is_held, 'after', NULL), after,
-    due, :now, is_claimed, is_claimed, crashes_allowed, retry,
-    iif(is_claimed, claimer, NULL), iif(is_claimed, :now, NULL)
-FROM judged
-WHERE true
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
--- name: claimed_among
--- What of the rows just written was claimed. By their sequences, so that a call stored before is not handed out again.
-SELECT json_group_array(id) FROM afterwards_tasks NOT INDEXED
-WHERE sequence BETWEEN :first AND :last AND state = 'running'
+-- name: added_among
+-- Which calls the rows just written are, where some had been stored before: those are not handed out once more.
+SELECT json_group_array(id) FROM afterwards_tasks NOT INDEXED WHERE sequence BETWEEN :first AND :last
 
 -- name: find_claimable
 -- The best `limit` of the due tasks this worker may have, best rank first. Within a line the order by rank is the
@@ -179,20 +154,24 @@ AND task.run = json_extract(claim.value, '$[1]')
 AND task.worker = json_extract(claim.value, '$[2]')
 
 -- name: settle_outcomes
--- All outcomes in one statement. Without a `due` the task keeps its place in the line: it was given back.
+-- All outcomes in one statement, with a row of values for each. Without a `due` the task keeps its place in the line:
+-- it was given back.
+WITH outcome (sequence, state, held, due, started, ended, gives_back, frees, keeps_error, error, result) AS (
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+)
 UPDATE afterwards_tasks AS task
-SET state = json_extract(outcome.value, '$[1]'),
-    held = json_extract(outcome.value, '$[2]'),
-    due = coalesce(json_extract(outcome.value, '$[3]'), due),
-    started = json_extract(outcome.value, '$[4]'),
-    ended = json_extract(outcome.value, '$[5]'),
-    attempt = attempt - json_extract(outcome.value, '$[6]'),
-    freed = freed OR json_extract(outcome.value, '$[7]'),
-    error = iif(json_extract(outcome.value, '$[8]'), error, json_extract(outcome.value, '$[9]')),
-    result = json_extract(outcome.value, '$[10]'),
+SET state = outcome.state,
+    held = outcome.held,
+    due = coalesce(outcome.due, task.due),
+    started = outcome.started,
+    ended = outcome.ended,
+    attempt = task.attempt - outcome.gives_back,
+    freed = task.freed OR outcome.frees,
+    error = iif(outcome.keeps_error, task.error, outcome.error),
+    result = outcome.result,
     worker = NULL
-FROM json_each(:outcomes) AS outcome
-WHERE task.sequence = json_extract(outcome.value, '$[0]')
+FROM outcome
+WHERE task.sequence = outcome.sequence
 
 -- name: find_followers
 -- The tasks held after one of these whose turn is over, and whether `:worker` may claim them at once.

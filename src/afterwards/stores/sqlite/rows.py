@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from afterwards.errors import CannotStore
@@ -17,6 +17,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _STATES = {str(state): state for state in State}
 LAST_INSTANT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+Row = tuple[str | int | None, ...]
 
 # The columns of the `task` fragment in queries.sql, in its order.
 TaskRow = tuple[
@@ -55,21 +57,43 @@ def earlier(now: int, duration: timedelta) -> int:
     return max(now - microseconds(duration), 0)
 
 
-def call_row(call: Call, now: int, *, is_after_incoming: bool, claimer: WorkerId | None) -> list[object]:
+class Place(NamedTuple):
+    """A call on its way in: whether it is held after another, and who claims it in the same write."""
+
+    call: Call
+    is_held: bool
+    claimer: WorkerId | None
+
+
+def due_of(call: Call, now: int) -> int:
+    """When the call is due, as it is stored."""
+    if call.due is not None:
+        return microseconds_at(call.due)
+    return later(now, call.delay) if call.delay else now
+
+
+def call_row(place: Place, now: int) -> Row:
     """A call as `add_calls` takes it."""
-    return [
+    call, is_held, claimer = place
+    is_claimed = claimer is not None
+    return (
         str(call.id),
         call.name,
         call.arguments,
         call.queue,
         call.priority,
-        later(now, call.delay) if call.due is None else microseconds_at(call.due),
+        "running" if is_claimed else "waiting",
+        "after" if is_held else None,
         None if call.after is None or call.after == call.id else str(call.after),
-        is_after_incoming,
+        due_of(call, now),
+        now,
+        int(is_claimed),
+        int(is_claimed),
         call.crashes,
         None if call.retry is None else json.dumps(retry_as_json(call.retry)),
         claimer,
-    ]
+        now if is_claimed else None,
+    )
 
 
 def check_call(call: Call) -> None:
@@ -110,23 +134,57 @@ def claim_row(claim: Claim) -> list[object]:
     return [str(claim.id), claim.run, claim.worker]
 
 
-def outcome_row(sequence: int, outcome: Outcome, now: int) -> list[object]:
+class Fate(NamedTuple):
+    """What follows from an ending, as it is stored."""
+
+    state: str
+    waits: bool
+    has_ended: bool
+    held: str | None
+    untried: bool
+    gives_back: bool
+    frees: bool
+
+
+def _fate(ending: Ending) -> Fate:
+    outcome = Outcome(claim=Claim(id=UUID(int=0), run=0, worker=WorkerId("")), ending=ending)
+    return Fate(
+        state=outcome.state.value,
+        waits=outcome.state is State.WAITING,
+        has_ended=outcome.state.ended,
+        held=None if outcome.held is None else outcome.held.value,
+        untried=ending in (Ending.RETURNED, Ending.UNKNOWN),
+        gives_back=outcome.gives_attempt_back,
+        frees=outcome.frees_followers,
+    )
+
+
+# Looked up, since an outcome's properties decide it anew each time they are asked.
+_FATES = {ending: _fate(ending) for ending in Ending}
+
+
+def fate_of(outcome: Outcome) -> Fate:
+    """What follows from it."""
+    return _FATES[outcome.ending]
+
+
+def outcome_row(sequence: int, outcome: Outcome, now: int) -> Row:
     """An outcome whose claim holds, as `settle_outcomes` takes it."""
-    state, untried = outcome.state, outcome.ending in (Ending.RETURNED, Ending.UNKNOWN)
-    keeps_place = state.ended or (untried and not outcome.delay)
-    return [
+    fate = _FATES[outcome.ending]
+    keeps_place = fate.has_ended or (fate.untried and not outcome.delay)
+    return (
         sequence,
-        state,
-        outcome.held,
+        fate.state,
+        fate.held,
         None if keeps_place else later(now, outcome.delay),
-        None if untried else earlier(now, outcome.took),
-        now if state.ended else None,
-        outcome.gives_attempt_back,
-        outcome.frees_followers,
-        outcome.error is None and state is not State.DONE,
+        None if fate.untried else earlier(now, outcome.took),
+        now if fate.has_ended else None,
+        fate.gives_back,
+        fate.frees,
+        outcome.error is None and outcome.ending is not Ending.DONE,
         None if outcome.error is None else failure_text(outcome.error),
         outcome.result,
-    ]
+    )
 
 
 def failure_text(failure: Failure) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import cast
 
 from afterwards.outcomes import Ending, Outcome
@@ -12,7 +13,9 @@ from afterwards.stores.sqlite.adding import Addition, add
 from afterwards.stores.sqlite.followers import free_followers
 from afterwards.stores.sqlite.transaction import Transaction, as_list
 from afterwards.stores.sqlite.trouble import Trouble, trouble
-from afterwards.tasks import Claim, Failure, Settled, State, WorkerId
+from afterwards.tasks import Failure, Settled, WorkerId
+
+Holding = tuple[int, int, int]  # the place of an outcome, the sequence of its task, whether it was asked to stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,11 @@ class Settlement:
 def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> list[Settled]:
     """Settle all of them; an answer for each."""
     held = _write(transaction, [outcome for settlement in settlements for outcome in settlement.outcomes])
-    return [_finish(transaction, settlement, held) for settlement in settlements]
+    place = count()
+    return [
+        _finish(transaction, settlement, [outcome for outcome in settlement.outcomes if next(place) in held])
+        for settlement in settlements
+    ]
 
 
 def settle_apart(transaction: Transaction, settlement: Settlement) -> Settled:
@@ -37,39 +44,32 @@ def settle_apart(transaction: Transaction, settlement: Settlement) -> Settled:
     )
 
 
-def _write(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[Claim]:
-    """Write those whose claim holds; which these were. Of two for one claim the first counts."""
-    first = list({outcome.claim: outcome for outcome in reversed(outcomes)}.values())
-    held = [(sequence, _final(first[key], stop_asked)) for key, sequence, stop_asked in _held(transaction, first)]
-    if held:
-        written = [rows.outcome_row(sequence, outcome, transaction.now) for sequence, outcome in held]
-        transaction.execute("settle_outcomes", outcomes=as_list(written))
-    transaction.rings |= any(outcome.state is State.WAITING for _, outcome in held)
-    return {outcome.claim for _, outcome in held}
-
-
-def _held(transaction: Transaction, outcomes: Sequence[Outcome]) -> list[tuple[int, int, int]]:
-    """Of each outcome that holds: its place in the list, the sequence of its task, whether it was asked to stop."""
+def _write(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[int]:
+    """Write those whose claim holds; which these were, by place. Of two for one claim the first counts."""
     claims = as_list([rows.claim_row(outcome.claim) for outcome in outcomes])
-    return cast("list[tuple[int, int, int]]", transaction.rows("held_claims", claims=claims))
+    holding: dict[int, int] = {}
+    written: list[rows.Row] = []
+    for place, sequence, stop_asked in cast("list[Holding]", transaction.rows("held_claims", claims=claims)):
+        if sequence not in holding:
+            holding[sequence] = place
+            final = _final(outcomes[place], stop_asked)
+            written.append(rows.outcome_row(sequence, final, transaction.now))
+            transaction.rings |= rows.fate_of(final).waits
+    transaction.spread("settle_outcomes", written)
+    return set(holding.values())
 
 
 def _final(outcome: Outcome, stop_asked: int) -> Outcome:
     """A run that somebody asked to stop does not wait for another try; a result must come back as it was."""
-    if stop_asked and outcome.state is State.WAITING:
+    if stop_asked and rows.fate_of(outcome).waits:
         outcome = replace(outcome, ending=Ending.CANCELLED)
     if outcome.result is not None and not rows.is_storable(outcome.result):
         outcome = replace(outcome, result=None, error=_reason("result", "it holds a NUL or half of a surrogate pair"))
     return outcome
 
 
-def _finish(transaction: Transaction, settlement: Settlement, held: set[Claim]) -> Settled:
+def _finish(transaction: Transaction, settlement: Settlement, holding: Sequence[Outcome]) -> Settled:
     """Store the calls that the outcomes brought and free who waited for them."""
-    holding: list[Outcome] = []
-    for outcome in settlement.outcomes:
-        if outcome.claim in held:
-            held.discard(outcome.claim)
-            holding.append(outcome)
     calls = tuple(call for outcome in holding for call in outcome.calls)
     if calls:
         for call in calls:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 
 _HEADING = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
 _FRAGMENT = re.compile(r"\{(\w+)\}")
+_VALUES = re.compile(r"VALUES (\([?, ]+\))")
+
+MOST_ROWS = 64  # more go in several statements: each number of rows is a statement that SQLite has to prepare once
 
 
 def parse(text: str) -> dict[str, str]:
@@ -26,6 +30,12 @@ def _whole(sql: str, fragments: Mapping[str, str]) -> str:
     while _FRAGMENT.search(sql):  # a fragment may name another
         sql = _FRAGMENT.sub(lambda mention: fragments[mention[1]], sql)
     return sql
+
+
+@cache
+def spread_out(name: str, rows: int) -> str:
+    """The statement `name` with its one row of values written `rows` times."""
+    return _VALUES.sub(lambda match: f"VALUES {', '.join([match[1]] * rows)}", STATEMENTS[name])
 
 
 STATEMENTS: Mapping[str, str] = parse(

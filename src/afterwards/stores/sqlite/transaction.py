@@ -6,9 +6,10 @@ import json
 import sqlite3
 from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import cast
 
-from afterwards.stores.sqlite.statements import STATEMENTS
+from afterwards.stores.sqlite.statements import MOST_ROWS, STATEMENTS, spread_out
 
 Value = str | int | None
 
@@ -25,11 +26,18 @@ class Transaction:
         """Run a statement; how many rows it changed."""
         return self._run(statement, values).rowcount
 
-    def insert(self, statement: str, **values: Value) -> range:
-        """Run an INSERT; the sequences of its rows, which follow each other since nobody else can write meanwhile."""
-        cursor = self._run(statement, values)
-        last = cursor.lastrowid or 0
-        return range(last - cursor.rowcount + 1, last + 1)
+    def spread(self, statement: str, rows: Sequence[Sequence[Value]]) -> range:
+        """Run a statement that has a row of values for each of `rows`.
+
+        For an INSERT it tells the sequences of its rows, which follow each other since nobody else can write meanwhile.
+        """
+        changed, last = 0, 0
+        for start in range(0, len(rows), MOST_ROWS):
+            some = rows[start : start + MOST_ROWS]
+            cursor = self._connection.execute(spread_out(statement, len(some)), [*chain.from_iterable(some)])
+            changed += cursor.rowcount
+            last = cursor.lastrowid or 0
+        return range(last - changed + 1, last + 1)
 
     def number(self, statement: str, **values: Value) -> int | None:
         """The one number that a statement brings."""
