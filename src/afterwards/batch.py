@@ -101,6 +101,11 @@ class Batch:
         self._taken_local.extend(local)
 
     @property
+    def has_gathered(self) -> bool:
+        """Something is gathered that was not yet handed on."""
+        return bool(self._gathered or self._gathered_local)
+
+    @property
     def is_empty(self) -> bool:
         """Nothing is gathered, and nothing that was handed on waits to be released."""
         return not (self._gathered or self._gathered_local or self._taken or self._taken_local)

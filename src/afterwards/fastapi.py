@@ -25,7 +25,7 @@ from afterwards.adding import AS_DECORATED, How, UsingTasks, call_options
 from afterwards.batch import Batch, TaskHandle, WhenUnnameable
 from afterwards.errors import UnsupportedFastAPI
 from afterwards.house import House
-from afterwards.starlette import StoreRefused, commit_late, commit_or_refuse, house_of, install
+from afterwards.starlette import StoreRefused, commit_or_refuse, finish, house_of, install
 
 P = ParamSpec("P")
 
@@ -156,9 +156,7 @@ class _AfterResponse(AbstractAsyncContextManager[None]):
             return
         if self._before.failed or not (error is None or isinstance(error, _NORMAL_ENDS)):
             batch.discard()
-        else:
-            await commit_late(self._house, batch)
-        await batch.release()
+        await finish(self._house, batch)
 
 
 def _patch_once() -> None:

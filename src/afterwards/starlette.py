@@ -1,15 +1,14 @@
 """The Starlette door: installs a house in an app, finds the house of a request, and stores a batch at a block's end.
 
-It adds no middleware. Tasks start once the response has been sent, which here means: once the asyncio task that serves
-the request has ended.
+It adds no middleware. The tasks of a batch start once the router has served the request, since its response has been
+sent by then.
 """
 
 from __future__ import annotations
 
-import asyncio
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ParamSpec, Unpack
 
 import anyio
@@ -18,19 +17,19 @@ from starlette.background import BackgroundTasks as StarletteBackgroundTasks
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Router
 from starlette.types import Lifespan, Receive, Scope, Send
 
 from afterwards.adding import AS_DECORATED, How, Tasks, UsingTasks, call_options
 from afterwards.batch import Batch, TaskHandle
-from afterwards.errors import NotInstalled, StoreUnavailable
+from afterwards.errors import AfterwardsError, NotInstalled, StoreUnavailable
 from afterwards.events import LateAddFailed
 from afterwards.house import House
-from afterwards.tasks import TaskId
 
 P = ParamSpec("P")
 
 RETRY_AFTER = "1"  # seconds
+_UNSENT = "afterwards.unsent"  # in the scope: the batches that wait for their response
 _APOLOGY = "The background tasks of this request cannot be stored at the moment. Please try again."
 
 _installed: weakref.WeakKeyDictionary[Starlette, House] = weakref.WeakKeyDictionary()
@@ -54,6 +53,7 @@ def install(app: Starlette, house: House) -> None:
     _installed[app] = house
     house.has_app = True
     _put_under_lifespan(app, house)
+    _put_around_requests(app.router)
     if StoreUnavailable not in app.exception_handlers:
         app.add_exception_handler(StoreUnavailable, _unavailable)
 
@@ -77,38 +77,42 @@ async def commit_or_refuse(batch: Batch, refused: type[StoreRefused] = StoreRefu
         raise refused from error
 
 
-async def commit_late(house: House, batch: Batch) -> None:
-    """Store what came too late for a status; a failure can only be said, and a client that has left changes nothing."""
-    ids: tuple[TaskId, ...] = batch.pending()
+async def finish(house: House, batch: Batch) -> None:
+    """The response is out: store what came too late for a status, then let start what is stored."""
+    try:
+        if batch.has_gathered:
+            await _commit_late(house, batch)
+    finally:
+        await batch.release()
+
+
+async def _commit_late(house: House, batch: Batch) -> None:
+    """A failure can only be said, and a client that has left changes nothing."""
+    ids = batch.pending()
     with anyio.CancelScope(shield=True):
         try:
             await batch.commit(sent=True)
-        except StoreUnavailable as error:
+        except AfterwardsError as error:
             house.events.say(LateAddFailed(ids=ids, error=error))
 
 
-def batch(request: HTTPConnection, house: House) -> AbstractAsyncContextManager[Tasks]:
+@asynccontextmanager
+async def batch(request: HTTPConnection, house: House) -> AsyncGenerator[Tasks]:
     """`async with batch(request) as tasks`: stored when the block ends; an error inside stores nothing.
 
     Raises StoreRefused (503) at the block's end when the store does.
     """
-    return _batch(house, awaits_response=request.scope["type"] == "http")
-
-
-@asynccontextmanager
-async def _batch(house: House, *, awaits_response: bool) -> AsyncGenerator[Tasks]:
     gathered = house.batch()
     try:
         yield Tasks(gathered)
     finally:
         gathered.end()
     await commit_or_refuse(gathered)
-    release = house.release_later(gathered) if awaits_response else None
-    serving = asyncio.current_task()
-    if release is None or serving is None:
+    unsent: list[Batch] | None = request.scope.get(_UNSENT)
+    if unsent is None:  # a WebSocket, or nobody who could say when the response has been sent
         await gathered.release()
     else:
-        serving.add_done_callback(lambda _: release())
+        unsent.append(gathered)
 
 
 class BackgroundTasks(StarletteBackgroundTasks):
@@ -136,8 +140,7 @@ class BackgroundTasks(StarletteBackgroundTasks):
     async def __call__(self) -> None:
         """Store what was added, and let it start."""
         self._batch.end()
-        await commit_late(self._house, self._batch)
-        await self._batch.release()
+        await finish(self._house, self._batch)
 
 
 def _put_under_lifespan(app: Starlette, house: House) -> None:
@@ -168,14 +171,36 @@ def _with_house(house: House, lifespan: Lifespan[Any]) -> Lifespan[Any]:
             async with lifespan(app) as state:
                 yield state
             return
-        await house.open()
-        try:
-            async with lifespan(app) as state, house.working():
-                yield state
-        finally:
-            await house.close()
+        async with house.opened(), lifespan(app) as state, house.working():
+            yield state
 
     return with_house
+
+
+def _put_around_requests(router: Router) -> None:
+    """When the router has served a request, its response has been sent: release the batches of its endpoint."""
+    serve = router.middleware_stack
+
+    async def serve_and_release(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await serve(scope, receive, send)
+            return
+        unsent: list[Batch] = []
+        scope[_UNSENT] = unsent
+        try:
+            await serve(scope, receive, send)
+        finally:
+            if unsent:
+                await _release(unsent)
+
+    router.middleware_stack = serve_and_release
+
+
+async def _release(batches: Sequence[Batch]) -> None:
+    """All of them, one after another, also when one that runs inline in a test raises."""
+    async with AsyncExitStack() as each:
+        for batch in reversed(batches):
+            each.push_async_callback(batch.release)
 
 
 def _unavailable(request: Request, error: Exception) -> Response:

@@ -17,12 +17,17 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from afterwards import Afterwards, NotInstalled, RequestEnded, StoreUnavailable
+from afterwards import Afterwards, CannotStore, NotInstalled, RequestEnded, State, StoreUnavailable, StoreUnusable
 from afterwards.adding import Tasks
+from afterwards.batch import TaskHandle
 from afterwards.starlette import BackgroundTasks
+from afterwards.testing import inline
 from tests.doors.asgi import call, started
-from tests.doors.diary import diary, gate, note, slowly, wait_at_the_gate
+from tests.doors.diary import diary, fail, gate, note, slowly, wait_at_the_gate
+from tests.doors.takers import RefusesLate
 from tests.doors.ways import stored
+
+SOON = 3.0  # seconds: less than a task waits for a response that is never said to be sent
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -71,9 +76,64 @@ async def test_a_batch_is_in_the_file_when_its_block_ends_and_starts_after_the_r
 
     app = app_of(afterwards, endpoint)
     async with started(app):
-        assert await call_in_a_task(app, say_end) == 200
+        assert await call(app, "/", say_end) == 200
         lines = await asyncio.to_thread(diary.wait_for, "two")
     assert [line for line in lines if line != "another"] == ["last byte", "one begins", "one ends", "two"]
+
+
+async def test_the_tasks_start_also_where_the_callers_own_task_runs_the_app(afterwards: Afterwards):
+    handles: list[TaskHandle] = []
+
+    async def endpoint(request: Request) -> Response:
+        for text in ("one", "two"):
+            async with afterwards.batch(request) as tasks:
+                handles.append(tasks.add_task(note, text))
+        return PlainTextResponse("done")
+
+    app = app_of(afterwards, endpoint)
+    async with started(app):
+        assert await call(app, "/") == 200
+        for handle in handles:
+            assert (await afterwards.wait(handle.id, timeout=SOON)).state is State.DONE
+
+
+async def test_the_tasks_start_also_when_the_response_fails_after_the_block(afterwards: Afterwards):
+    async def endpoint(request: Request) -> Response:
+        async with afterwards.batch(request) as tasks:
+            tasks.add_task(note, "stored")
+        raise ZeroDivisionError
+
+    app = app_of(afterwards, endpoint)
+    async with started(app):
+        with pytest.raises(ZeroDivisionError):
+            await call(app, "/")
+        await asyncio.to_thread(diary.wait_for, "stored")
+
+
+def test_the_tasks_of_each_block_run_inline_although_those_of_another_fail(afterwards: Afterwards):
+    async def endpoint(request: Request) -> Response:
+        async with afterwards.batch(request) as tasks:
+            tasks.add_task(fail, "one")
+        async with afterwards.batch(request) as tasks:
+            tasks.add_task(note, "two")
+        return PlainTextResponse("done")
+
+    with inline(afterwards), TestClient(app_of(afterwards, endpoint)) as client:
+        with pytest.raises(RuntimeError, match="one"):
+            client.post("/")
+        assert diary.lines == ["one", "two"]
+
+
+async def test_a_batch_in_an_app_that_nothing_is_installed_around_starts_at_its_end(afterwards: Afterwards):
+    async def endpoint(request: Request) -> Response:
+        async with afterwards.batch(request) as tasks:
+            handle = tasks.add_task(note, "from elsewhere")
+        await afterwards.wait(handle.id, timeout=SOON)
+        return PlainTextResponse("done")
+
+    app = app_of(afterwards, endpoint)
+    async with started(app):
+        assert await call(Starlette(routes=[Route("/", endpoint, methods=["POST"])]), "/") == 200
 
 
 def test_an_error_in_the_block_stores_nothing(afterwards: Afterwards, path: Path):
@@ -225,6 +285,20 @@ def test_tasks_as_a_background_that_the_store_refuses_are_logged(
     assert stored(path) == []
 
 
+@pytest.mark.parametrize("error", [CannotStore(), StoreUnusable()], ids=repr)
+def test_tasks_as_a_background_that_are_refused_for_good_are_logged_too(
+    afterwards: Afterwards, error: Exception, caplog: pytest.LogCaptureFixture
+):
+    async def endpoint(request: Request) -> Response:
+        tasks = BackgroundTasks(request)
+        tasks.add_task(note, "never")
+        return PlainTextResponse("answer", background=tasks)
+
+    with afterwards.house.taking(RefusesLate(error)), client_of(afterwards, endpoint) as client:
+        assert client.post("/").text == "answer"
+    assert "could not be stored" in caplog.text
+
+
 def test_a_mounted_app_finds_the_store_of_the_app_around_it(afterwards: Afterwards, path: Path):
     async def endpoint(request: Request) -> Response:
         tasks = BackgroundTasks(request)
@@ -250,9 +324,3 @@ def test_an_app_without_an_afterwards_says_how_to_install_one(afterwards: Afterw
     with pytest.raises(NotInstalled, match=r"Afterwards\(app\)"), TestClient(bare) as client:
         client.post("/")
     assert other.routes, "with one Afterwards in the process it would have been that"
-
-
-async def call_in_a_task(app: Starlette, on_message: Callable[[Message], object]) -> int:
-    """As servers do: a request is an asyncio task of its own."""
-    async with asyncio.TaskGroup() as group:
-        return await group.create_task(call(app, "/", on_message))

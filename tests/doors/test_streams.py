@@ -2,13 +2,17 @@
 
 from collections.abc import AsyncIterator, Iterator
 
+import anyio
+import anyio.lowlevel
 import fastapi
 import pytest
 from fastapi.responses import StreamingResponse
 
-from afterwards import RequestEnded
+from afterwards import AfterwardsError, CannotStore, RequestEnded, StoreUnavailable, StoreUnusable
 from tests.doors import imported
+from tests.doors.asgi import call, started
 from tests.doors.diary import diary, note
+from tests.doors.takers import RefusesLate, TakesItsTime
 from tests.doors.ways import Way
 
 STREAMS_ENDPOINTS = tuple(map(int, fastapi.__version__.split(".")[:2])) >= (0, 134)
@@ -65,6 +69,47 @@ def test_a_stream_that_raises_keeps_what_was_stored_before_it_and_drops_the_rest
         client.get("/")
         diary.wait_for("before")
     assert way.stored() == diary.lines == ["before"]
+
+
+@pytest.mark.parametrize("error", [CannotStore(), StoreUnusable(), StoreUnavailable(), ZeroDivisionError()], ids=repr)
+def test_what_was_stored_before_the_stream_starts_whatever_becomes_of_what_the_stream_adds(
+    way: Way, error: Exception, caplog: pytest.LogCaptureFixture
+):
+    late = []
+
+    @way.app.get("/")
+    async def endpoint(tasks: imported.BackgroundTasks):
+        async def stream() -> AsyncIterator[str]:
+            yield "one"
+            late.append(tasks.add_task(note, "inside").id)
+
+        tasks.add_task(note, "before")
+        return StreamingResponse(stream())
+
+    taker = RefusesLate(error)
+    with way.afterwards.house.taking(taker), way.client() as client:
+        client.get("/")
+    assert len(taker.taken) == 1
+    assert taker.released == taker.taken
+    said = [record.getMessage() for record in caplog.records if "could not be stored" in record.getMessage()]
+    assert [str(late[0]) in message for message in said] == [True] * isinstance(error, AfterwardsError)
+
+
+async def test_what_is_added_late_is_stored_although_the_request_is_cancelled_meanwhile(way: Way):
+    async def late(tasks: imported.BackgroundTasks) -> AsyncIterator[None]:
+        yield
+        tasks.add_task(note, "late")
+
+    @way.app.post("/", dependencies=[fastapi.Depends(late)])
+    async def endpoint(): ...
+
+    taker = TakesItsTime(anyio.CancelScope())
+    with way.afterwards.house.taking(taker):
+        app = way.finished_app()
+        async with started(app):
+            with taker.request:
+                await call(app, "/")
+    assert len(taker.taken) == 1
 
 
 @pytest.mark.skipif(not STREAMS_ENDPOINTS, reason="this FastAPI knows no generator endpoints")
