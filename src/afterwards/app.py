@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack
 
@@ -126,15 +126,8 @@ class Afterwards(UsingAfterwards):
     @asynccontextmanager
     async def opened(self, *, worker: bool = False) -> AsyncGenerator[Afterwards]:
         """The store is open inside the block, outside of any app: for scripts; with `worker`, tasks run too."""
-        await self.house.open()
-        try:
-            if worker:
-                async with self.house.working():
-                    yield self
-            else:
-                yield self
-        finally:
-            await self.house.close()
+        async with self.house.opened(), self.house.working() if worker else nullcontext():
+            yield self
 
     def hear(self, ear: Ear, *kinds: type[Event]) -> Callable[[], None]:
         """Call `ear` with every event of this process, or those of the given kinds; returns what stops it.

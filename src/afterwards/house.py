@@ -45,11 +45,11 @@ class House:
         self.settings = settings
         self.events = Events()
         self.registry = Registry(retry=settings.retry, max_bytes=settings.max_bytes)
-        self.store: Store = store_for(settings.url, add_timeout=settings.add_timeout)
         self._worker: Worker | None = None
         self._opened = self._said_opened = self._said_nobody_works = False
         self.has_app = False
-        self._takers: list[Taker] = [HandOff(self.store, self.events, self._worker_for_add)]
+        self._takers: list[Taker] = []
+        self._take_store()
 
     # Opening and closing
 
@@ -58,10 +58,25 @@ class House:
         """An app, or whoever opened it, has not closed it yet."""
         return self._opened
 
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[None]:
+        """The store is open inside the block. Whoever opened it first closes it: inside of another, this does nothing.
+
+        Raises StoreUnusable when no waiting would cure it.
+        """
+        if self._opened:
+            yield
+            return
+        await self.open()
+        try:
+            yield
+        finally:
+            await self.close()
+
     async def open(self) -> None:
         """Open the store. One that is away for now is only said: adds answer 503 until it is back.
 
-        Raises StoreUnusable when no waiting would cure it.
+        Raises StoreUnusable when no waiting would cure it; then the house is closed.
         """
         self._opened = True
         if self._is_test():
@@ -70,13 +85,14 @@ class House:
             await self._open_store()
         except StoreUnavailable as error:
             self.events.say(StoreAway(doing="open", error=error))
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self) -> None:
-        """Close the store, unless threads of a worker that has left still need it: they close it after them."""
+        """Close the store; an add opens it again."""
         self._opened = self._said_opened = False
-        if self._worker is None or not self._worker.leaving:
-            await self.store.close()
-        self._worker = None
+        await self.store.close()
 
     @asynccontextmanager
     async def working(self) -> AsyncGenerator[None]:
@@ -85,8 +101,11 @@ class House:
             yield
             return
         self._worker = self.new_worker()
-        async with _working(self._worker):
-            yield
+        try:
+            async with self._at_work(self._worker):
+                yield
+        finally:
+            self._worker = None
 
     def new_worker(self, options: WorkerOptions | None = None) -> Worker:
         """A worker on this house's store, not yet running."""
@@ -150,6 +169,19 @@ class House:
         """Somebody else takes what is added, so that the store is left alone."""
         return len(self._takers) > 1
 
+    @asynccontextmanager
+    async def _at_work(self, worker: Worker) -> AsyncGenerator[None]:
+        try:
+            async with _working(worker):
+                yield
+        finally:
+            if worker.leaving:  # threads of it go on, and close the store after them: that one is theirs now
+                self._take_store()
+
+    def _take_store(self) -> None:
+        self.store: Store = store_for(self.settings.url, add_timeout=self.settings.add_timeout)
+        self._takers[:1] = [HandOff(self.store, self.events, self._worker_for_add)]
+
     async def _open_store(self) -> None:
         """Open it and say so once; also when it was away at first and the worker opens it in the end."""
         await self.store.open()
@@ -184,7 +216,7 @@ class House:
         if self._worker is not None and options.queues is None:
             await self._until_drained()
             return
-        async with _working(self.new_worker(replace(options, queues=None))):
+        async with self._at_work(self.new_worker(replace(options, queues=None))):
             await self._until_drained()
 
     async def _until_drained(self) -> None:

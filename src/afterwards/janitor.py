@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from afterwards.clocks import Clocks
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence, TasksRescued
 from afterwards.life import ProofOfLife
@@ -21,22 +22,30 @@ from afterwards.tasks import Task
 ROUND = 1.0  # seconds, jittered: rescue within 2 s on the same host
 UNKNOWN_EVERY, PRUNE_EVERY = 5.0, 30.0
 AT_ONCE = 1_000
-_CLOCK_JUMP = 2.0  # seconds by which two clocks may differ within a round
 
 
 class Janitor:
     """One round a second: rescue; now and then also free names that are known here, and prune."""
 
     def __init__(
-        self, store: Store, events: Events, life: ProofOfLife, *, retention: timedelta, knows: Callable[[str], bool]
+        self,
+        store: Store,
+        events: Events,
+        life: ProofOfLife,
+        *,
+        lease: timedelta,
+        retention: timedelta,
+        knows: Callable[[str], bool],
     ) -> None:
         self._store = store
         self._events = events
         self._presence = Presence(events, "rescue")
         self._life = life
+        self._lease = lease.total_seconds()
         self._retention = retention
         self._knows = knows
-        self._clocks = time.time(), time.monotonic()
+        self._clocks = Clocks()
+        self._believes_leases_from = time.monotonic()
         self._unknown_duty, self._prune_duty = _Duty(UNKNOWN_EVERY), _Duty(PRUNE_EVERY)
 
     async def run(self) -> None:
@@ -60,9 +69,8 @@ class Janitor:
             await self._prune()
 
     async def _rescue(self) -> None:
-        """A jump of the wall clock skips the leases for one round: they would all seem to have run out."""
         dead = self._life.dead(await self._store.workers())
-        expired = not self._clock_jumped()
+        expired = self._leases_count()
         while True:
             tasks: list[Task] = await self._store.rescue(known_dead=dead, expired=expired, limit=AT_ONCE)
             if tasks:
@@ -70,6 +78,12 @@ class Janitor:
             if len(tasks) < AT_ONCE:
                 break
         self._life.forget(dead)
+
+    def _leases_count(self) -> bool:
+        """After a jump of the wall clock all would seem to have run out: the living get a whole lease to renew."""
+        if self._clocks.jumped():
+            self._believes_leases_from = time.monotonic() + self._lease
+        return time.monotonic() >= self._believes_leases_from
 
     async def _free_known_names(self) -> None:
         names = [name for name in await self._store.unknown_names() if self._knows(name)]
@@ -79,11 +93,6 @@ class Janitor:
     async def _prune(self) -> None:
         while await self._store.prune(older_than=self._retention, limit=AT_ONCE) == AT_ONCE:
             pass  # others write in between: every chunk is a write of its own
-
-    def _clock_jumped(self) -> bool:
-        before, self._clocks = self._clocks, (time.time(), time.monotonic())
-        wall, steady = self._clocks[0] - before[0], self._clocks[1] - before[1]
-        return abs(wall - steady) > _CLOCK_JUMP
 
 
 class _Duty:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
+from afterwards.clocks import Clocks
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence
 from afterwards.store import Store
@@ -47,9 +48,11 @@ class Keeper:
         self._lost = lost
         self._asked_to_stop = asked_to_stop
         self._every = lease.total_seconds() / RENEWALS_PER_LEASE
-        self._renewed = time.monotonic()
-        self._still_running: Callable[[], bool] | None = None
-        self._finish: Callable[[], Awaitable[None]] = _nothing
+        self._renew_at = time.monotonic() + self._every
+        self._clocks = Clocks()
+        self._staying: tuple[Callable[[], bool], Callable[[], Awaitable[None]]] | None = None
+        self._is_lost = False
+        self._deciding = threading.Lock()  # whether a loss or `stay` came first
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"afterwards-keeper-{worker[:8]}", daemon=True)
 
@@ -61,9 +64,20 @@ class Keeper:
         """Stop keeping; returns at once."""
         self._stopping.set()
 
-    def stay(self, still_running: Callable[[], bool], finish: Callable[[], Awaitable[None]]) -> None:
-        """Keep on after the worker has left, while threads that nothing can stop still run its tasks; then finish."""
-        self._still_running, self._finish = still_running, finish
+    async def stopped(self, timeout: float) -> None:
+        """Stop keeping, and wait until nothing is renewed any more: at most `timeout` seconds."""
+        self.stop()
+        await asyncio.to_thread(self._thread.join, timeout)
+
+    def stay(self, still_running: Callable[[], bool], finish: Callable[[], Awaitable[None]]) -> bool:
+        """Keep on after the worker has left, while threads that nothing can stop still run its tasks; then finish.
+
+        False when the lease was lost before that, and nothing is kept any more.
+        """
+        with self._deciding:
+            if not self._is_lost:
+                self._staying = still_running, finish
+            return not self._is_lost
 
     def _run(self) -> None:
         asyncio.run(self._keep())
@@ -83,19 +97,26 @@ class Keeper:
             self._stopping.wait(min(ROUND, self._every))  # blocks this thread's own loop, which has nothing else to do
 
     async def _is_over(self) -> bool:
-        if self._still_running is not None and not self._still_running():
-            await self._finish()
+        if self._staying is not None and not self._staying[0]():
+            await self._staying[1]()
             return True
-        if await self._renewed_and_lost():
+        if not await self._renewed_and_lost():
+            return False
+        with self._deciding:
+            self._is_lost = self._staying is None
+        if self._staying is None:
             self._lost()
-            return True
-        return False
+        else:  # others have its tasks: there is nothing to stay for
+            await self._staying[1]()
+        return True
 
     async def _renewed_and_lost(self) -> bool:
-        if time.monotonic() - self._renewed < self._every:
+        if self._clocks.jumped():  # by the store's clock the lease may be over: quick, before somebody believes it
+            self._renew_at = time.monotonic()
+        if time.monotonic() < self._renew_at:
             return False
         renewal = await self._store.renew(self._worker, lease=self._lease)
-        self._renewed = time.monotonic()
+        self._renew_at = time.monotonic() + self._every
         return renewal.lost and not self._stopping.is_set()
 
     async def _hear(self) -> None:
@@ -103,7 +124,3 @@ class Keeper:
             claims = await self._store.cancellations(self._worker)
             if claims:
                 self._asked_to_stop(claims)
-
-
-async def _nothing() -> None:
-    """What there is to finish while the worker has not left."""

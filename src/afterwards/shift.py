@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
-from afterwards.errors import StoreUnavailable
+from afterwards.errors import AfterwardsError
 from afterwards.events import Events, LeaseWasLost, StoreAway, WorkerStarted, WorkerStopped
 from afterwards.keeper import Keeper
 from afterwards.life import ProofOfLife
@@ -79,19 +79,21 @@ class Shift:
 
         Then the keeper renews until those have ended, or the process has, and closes the store.
         """
-        worker, left = self.worker, abandoned()
-        if worker is None:
+        worker, keeper, left = self.worker, self._keeper, abandoned()
+        if worker is None or keeper is None:
             return False
         try:
             async with asyncio.timeout(LAST_WORDS):
+                if not left:  # a renewal after the sign-off would find no row, or open a store that was closed
+                    await keeper.stopped(LAST_WORDS)
                 await self._store.sign_off(worker, leaving=left > 0)
-        except (StoreUnavailable, TimeoutError) as error:
+        except (AfterwardsError, TimeoutError) as error:
             self._events.say(StoreAway(doing="sign off", error=error))
         self._events.say(WorkerStopped(worker=worker, abandoned=left))
-        if left and self._keeper is not None:
-            self._keeper.stay(lambda: abandoned() > 0, partial(self._after_threads, worker))
+        stays = left > 0 and keeper.stay(lambda: abandoned() > 0, partial(self._after_threads, worker))
+        if stays:
             self.worker = self._keeper = None
-        return left > 0
+        return stays
 
     def end(self) -> None:
         """No more signs of life under this id."""
@@ -126,6 +128,7 @@ class Shift:
             self._loop.call_soon_threadsafe(function, *args)
 
     async def _after_threads(self, worker: WorkerId) -> None:
+        """In the keeper's thread. The house has left this store to us, and works with another."""
         await self._store.sign_off(worker)
         self._life.end(worker)
         await self._store.close()

@@ -53,7 +53,9 @@ class Worker:
         self._runner = Runner(registry, events, threads=options.threads)
         self._runs = Runs(self._runner, self._slots, events, ended=self._ended)
         self._settler = Settler(store, events, busy=self._is_busy, settled=self._take_followers)
-        self._janitor = Janitor(store, events, life, retention=options.retention, knows=self._knows)
+        self._janitor = Janitor(
+            store, events, life, lease=options.lease, retention=options.retention, knows=self._knows
+        )
         self._shift = Shift(
             store,
             events,

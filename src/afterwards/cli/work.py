@@ -39,12 +39,8 @@ def work(afterwards: Afterwards, *, concurrency: int | None, queues: Sequence[st
 async def _until_told(house: House) -> None:
     told = asyncio.Event()
     _on_signals(asyncio.get_running_loop(), told.set)
-    await house.open()
-    try:
-        async with house.working():
-            await told.wait()
-    finally:
-        await house.close()
+    async with house.opened(), house.working():
+        await told.wait()
 
 
 def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:

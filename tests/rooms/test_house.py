@@ -1,0 +1,69 @@
+"""Opening and closing: whoever opened first closes, and a refused opening leaves nothing behind."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from afterwards import Afterwards, State, StoreUnusable
+from afterwards.events import Event, NobodyWorks, StoreOpened, WorkerStarted
+from tests.rooms.builders import until, url_in
+
+
+async def nothing() -> None:
+    """A task."""
+
+
+async def test_what_is_opened_inside_another_closes_nothing() -> None:
+    heard: list[Event] = []
+    afterwards = Afterwards(url="sqlite://")
+    afterwards.hear(heard.append)
+    async with afterwards.opened(worker=True):
+        first = await afterwards.add(nothing)
+        async with afterwards.opened(worker=True):
+            await afterwards.wait(first.id, timeout=10)
+        assert afterwards.house.is_open
+        assert (await afterwards.get(first.id)).state is State.DONE, "the private file is still there"
+        second = await afterwards.add(nothing)
+        assert (await afterwards.wait(second.id, timeout=10)).state is State.DONE
+    assert not afterwards.house.is_open
+    assert [type(event) for event in heard].count(StoreOpened) == 1
+    assert [type(event) for event in heard].count(WorkerStarted) == 1
+    assert not any(isinstance(event, NobodyWorks) for event in heard)
+
+
+async def test_a_refused_opening_leaves_no_thread_and_can_be_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "rooms.db"
+    file.write_bytes(b"no database at all" * 1000)
+    before = set(threading.enumerate())
+    afterwards = Afterwards(url=url_in(tmp_path))
+    for _ in range(2):
+        with pytest.raises(StoreUnusable):
+            async with afterwards.opened(worker=True):
+                pass
+        assert not afterwards.house.is_open
+    assert [each.name for each in set(threading.enumerate()) - before if each.name.startswith("afterwards-")] == []
+    file.unlink()
+    async with afterwards.opened(worker=True):
+        added = await afterwards.add(nothing)
+        assert (await afterwards.wait(added.id, timeout=10)).state is State.DONE
+
+
+async def test_a_worker_that_was_asked_for_inside_another_opening_stops_with_its_own_block() -> None:
+    heard: list[Event] = []
+    afterwards = Afterwards(url="sqlite://")
+    afterwards.hear(heard.append, WorkerStarted)
+    async with afterwards.opened():
+        for _ in range(2):
+            before = len(heard)
+            async with afterwards.opened(worker=True):
+                await until(partial(started_since, heard, before))
+        added = await afterwards.add(nothing)
+        assert (await afterwards.get(added.id)).state is State.WAITING
+
+
+def started_since(heard: list[Event], before: int) -> bool:
+    return len(heard) > before
