@@ -67,14 +67,14 @@ class TaskEnded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResists(Event):
-    """The worker wants to stop, and this task does not end when it is cancelled; it is asked again every second."""
+    """The worker has stopped but for this task, which does not end when it is cancelled: only a kill will end it."""
 
     task: Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TasksRescued(Event):
-    """Tasks of dead workers wait again, or have failed as poison."""
+    """Tasks of workers that are gone wait again; or are cancelled, if they were asked to stop; or failed as poison."""
 
     tasks: tuple[Task, ...]
 
@@ -187,10 +187,11 @@ class Events:
                 self.say(EarFailed(ear=repr(ear), error=error))
 
     def _ears_for(self, kind: type[Event]) -> tuple[Ear, ...]:
-        ears = self._by_kind.get(kind)
+        by_kind = self._by_kind  # if others change the ears meanwhile, what is found goes with the old dict
+        ears = by_kind.get(kind)
         if ears is None:
-            ears = tuple(ear for ear, kinds in self._ears if not kinds or kind in kinds)
-            self._by_kind[kind] = ears
+            listeners = tuple(self._ears)
+            ears = by_kind[kind] = tuple(ear for ear, kinds in listeners if not kinds or issubclass(kind, kinds))
         return ears
 
     def _leave_out(self, listener: tuple[Ear, tuple[type[Event], ...]]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from afterwards import events
 from afterwards.events import Event
-from afterwards.outcomes import Ending, Outcome
-from afterwards.tasks import State, Task
+from afterwards.outcomes import Ending
+from afterwards.tasks import State
 
 logger = logging.getLogger("afterwards")
 
@@ -18,51 +19,20 @@ _LEVELS = {
     Ending.UNKNOWN: logging.ERROR,
 }
 
-WRITTEN = (
-    events.TaskEnded,
-    events.TasksRescued,
-    events.StoreAway,
-    events.StoreBack,
-    events.StoreOpened,
-    events.WorkerStarted,
-    events.WorkerStopped,
-    events.LeaseWasLost,
-    events.NobodyWorks,
-    events.ResultsDropped,
-    events.LateAddFailed,
-    events.RanLocally,
-    events.LocalTaskFailed,
-    events.LoopFailed,
-    events.EarFailed,
-)
-
 
 def write_logs(event: Event) -> None:
     """Write the line of one event of those in `WRITTEN`."""
-    match event:
-        case events.TaskEnded():
-            _task_ended(event.task, event.outcome, event.outcome.took.total_seconds())
-        case events.TasksRescued():
-            _tasks_rescued(event.tasks)
-        case events.StoreAway() | events.StoreBack() | events.StoreOpened():
-            _store(event)
-        case events.WorkerStarted() | events.WorkerStopped() | events.LeaseWasLost() | events.NobodyWorks():
-            _worker(event)
-        case events.ResultsDropped() | events.LateAddFailed() | events.RanLocally() | events.LocalTaskFailed():
-            _loss(event)
-        case events.LoopFailed():
-            logger.error("the %s loop failed and goes on: %s", event.loop, event.error, exc_info=event.error)
-        case events.EarFailed():
-            logger.error("%s raised and is not called any more", event.ear, exc_info=event.error)
-        case _:
-            return
+    writer = _WRITERS.get(type(event))
+    if writer is not None:
+        writer(event)
 
 
-def _task_ended(task: Task, outcome: Outcome, seconds: float) -> None:
+def _task_ended(event: events.TaskEnded) -> None:
+    task, outcome = event.task, event.outcome
     level = _LEVELS.get(outcome.ending, logging.INFO)
     if not logger.isEnabledFor(level):
         return
-    line = f"{task.name} {task.id} {outcome.ending} after {seconds:.3f} s, attempt {task.attempt}"
+    line = f"{task.name} {task.id} {outcome.ending} after {outcome.took.total_seconds():.3f} s, attempt {task.attempt}"
     if outcome.ending is Ending.RETRIED:
         line += f", again in {outcome.delay.total_seconds():.1f} s"
     if outcome.error is not None:
@@ -72,12 +42,20 @@ def _task_ended(task: Task, outcome: Outcome, seconds: float) -> None:
     logger.log(level, "%s", line.rstrip())
 
 
-def _tasks_rescued(tasks: tuple[Task, ...]) -> None:
-    for task in tasks:
-        if task.state is State.FAILED:
-            logger.error("%s %s failed: it has taken %d processes with it", task.name, task.id, task.crashes)
-        else:
-            logger.warning("%s %s was on a worker that died; it runs again", task.name, task.id)
+def _task_resists(event: events.TaskResists) -> None:
+    task = event.task
+    logger.error("%s %s does not end when it is cancelled; the worker has stopped but for it", task.name, task.id)
+
+
+def _tasks_rescued(event: events.TasksRescued) -> None:
+    for task in event.tasks:
+        match task.state:
+            case State.FAILED:
+                logger.error("%s %s failed: it has taken %d processes with it", task.name, task.id, task.crashes)
+            case State.CANCELLED:
+                logger.warning("%s %s was asked to stop, and its worker is gone: it is cancelled", task.name, task.id)
+            case _:
+                logger.warning("%s %s was on a worker that is gone; it runs again", task.name, task.id)
 
 
 def _store(event: events.StoreAway | events.StoreBack | events.StoreOpened) -> None:
@@ -136,3 +114,32 @@ def _be_heard_under_uvicorn() -> None:
     for handler in uvicorn.handlers:
         logger.addHandler(handler)
     logger.setLevel(uvicorn.getEffectiveLevel())
+
+
+def _loop_failed(event: events.LoopFailed) -> None:
+    logger.error("the %s loop failed and goes on: %s", event.loop, event.error, exc_info=event.error)
+
+
+def _ear_failed(event: events.EarFailed) -> None:
+    logger.error("%s raised and is not called any more", event.ear, exc_info=event.error)
+
+
+_WRITERS: dict[type[Event], Callable[..., None]] = {
+    events.TaskEnded: _task_ended,
+    events.TaskResists: _task_resists,
+    events.TasksRescued: _tasks_rescued,
+    events.StoreAway: _store,
+    events.StoreBack: _store,
+    events.StoreOpened: _store,
+    events.WorkerStarted: _worker,
+    events.WorkerStopped: _worker,
+    events.LeaseWasLost: _worker,
+    events.NobodyWorks: _worker,
+    events.ResultsDropped: _loss,
+    events.LateAddFailed: _loss,
+    events.RanLocally: _loss,
+    events.LocalTaskFailed: _loss,
+    events.LoopFailed: _loop_failed,
+    events.EarFailed: _ear_failed,
+}
+WRITTEN = tuple(_WRITERS)

@@ -68,3 +68,33 @@ def test_many_threads_may_speak_at_once_to_an_ear_that_breaks():
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: events.say(NobodyWorks()), range(50)))
     events.say(NobodyWorks())
+
+
+def test_an_ear_for_a_kind_hears_what_is_of_that_kind():
+    events, all_of_them, one = Events(), list[Event](), list[Event]()
+    events.hear(all_of_them.append, Event)
+    events.hear(one.append, NobodyWorks, StoreBack)
+    events.say(NobodyWorks())
+    events.say(EarFailed(ear="it", error=ValueError()))
+    events.say(StoreBack(doing="add"))
+    assert [type(event) for event in all_of_them] == [NobodyWorks, EarFailed, StoreBack]
+    assert [type(event) for event in one] == [NobodyWorks, StoreBack]
+
+
+def test_an_ear_that_comes_while_another_thread_looks_for_ears_hears_the_next_event():
+    events, heard = Events(), list[Event]()
+
+    class Interrupted(type):
+        def __subclasscheck__(cls, kind: type) -> bool:
+            if not heard and not events_heard_late:
+                events_heard_late.append(events.hear(heard.append))
+            return False
+
+    class Slow(Event, metaclass=Interrupted):
+        """While it is compared, somebody else comes."""
+
+    events_heard_late: list[object] = []
+    events.hear(deaf, Slow)
+    events.say(NobodyWorks())
+    events.say(NobodyWorks())
+    assert heard == [NobodyWorks()]
