@@ -56,8 +56,11 @@ class ProofOfLife:
             return
         with contextlib.suppress(OSError):
             descriptor = os.open(self._file(worker), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._held[worker] = descriptor
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                self.end(worker)  # a file without its lock would prove a living worker dead
 
     def end(self, worker: WorkerId) -> None:
         """The worker has signed off: its file goes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -105,3 +106,29 @@ def dead_worker() -> WorkerId:
         os._exit(0)
     os.waitpid(child, 0)
     return worker
+
+
+def test_a_lock_that_cannot_be_had_leaves_no_file_that_would_prove_death(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl, opened, worker = pytest.importorskip("fcntl"), list[int](), WorkerId("w1")
+
+    def refuse(descriptor: int, operation: int) -> None:
+        opened.append(descriptor)
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    mine, other = proof(), proof()
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", refuse)
+        mine.begin(worker)
+    assert other.dead([signed_on(worker, mine.host)]) == []
+    assert not list(tmp_path.rglob("*.lock"))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened[0])
+
+
+def test_a_directory_of_somebody_else_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes it in a shared /tmp could pass for this host, and hold or free locks as he likes."""
+    monkeypatch.setattr(os, "getuid", lambda: 12_345)
+    first, second = proof(), proof()
+    assert first.host != second.host
