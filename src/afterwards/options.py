@@ -78,6 +78,10 @@ def _check_word(value: object, what: str) -> None:
     """Asked at run time, since not every caller has his types checked."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{what} takes a name, and cannot be empty: {value!r}")
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(
+            f"{what} holds a NUL character or half of one (a lone surrogate), which no store can keep: {value!r}"
+        )
 
 
 def _check_priority(value: object) -> None:

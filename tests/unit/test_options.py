@@ -21,6 +21,8 @@ A_DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
         ({"queue": ""}, "queue takes a name"),
         ({"queue": " "}, "queue takes a name"),
         ({"queue": 5}, "queue takes a name"),
+        ({"queue": "ma\0il"}, "queue holds a NUL"),
+        ({"queue": "ma\ud800il"}, "queue holds a NUL character or half of one"),
         ({"priority": 10}, "priority is a whole number from 0 to 9"),
         ({"priority": -1}, "priority is a whole number from 0 to 9"),
         ({"priority": True}, "priority is a whole number"),
@@ -36,6 +38,9 @@ def test_what_makes_no_sense_at_a_call_is_refused_in_words(said, words):
     ("said", "words"),
     [
         ({"name": ""}, "name takes a name"),
+        ({"name": "send\0"}, "name holds a NUL"),
+        ({"name": "\udfff"}, "name holds a NUL"),
+        ({"queue": "\0"}, "queue holds a NUL"),
         ({"queue": ""}, "queue takes a name"),
         ({"queue": None}, "queue takes a name"),
         ({"priority": 10}, "priority"),
