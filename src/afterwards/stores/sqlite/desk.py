@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from afterwards.errors import StoreUnavailable
 from afterwards.stores.sqlite.errands import Errand, deliver
 
 _PARKING_TAKES_AT_MOST = 10.0
@@ -40,15 +41,18 @@ class Desk:
         self._rest = rest
         self._inbox: SimpleQueue[list[Errand] | _Park | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._changing = threading.Lock()
         self._parked: _Park | None = None
-        self._ending = False
+        self._closed = self._ending = False
 
     def hand_in(self, errands: list[Errand]) -> None:
-        """Leave errands; from any thread."""
-        self._inbox.put(errands)
-        if self._thread is None:
-            self._start()
+        """Leave errands; from any thread. After `close` they fail with StoreUnavailable."""
+        with self._changing:
+            if not self._closed:
+                self._inbox.put(errands)
+                self._start()
+                return
+        _fail(errands, StoreUnavailable("the store was closed at this moment: try again, which opens it anew"))
 
     def gathered(self) -> list[Errand]:
         """What has come in by now; for `work`, which may take these along."""
@@ -61,7 +65,8 @@ class Desk:
 
     def close(self) -> None:
         """Work off what was handed in, let go and end the thread."""
-        with self._starting:
+        with self._changing:
+            self._closed = True
             thread, self._thread = self._thread, None
         if thread is not None:
             self._inbox.put(None)
@@ -81,11 +86,9 @@ class Desk:
             parked.onward.set()
 
     def _start(self) -> None:
-        with self._starting:
-            if self._thread is None:
-                self._ending = False
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while not self._ending:

@@ -257,8 +257,12 @@ def _failure(stored: str) -> Failure:
     return Failure(kind=fields["kind"], message=fields["message"], traceback=fields["traceback"])
 
 
-def _retry(stored: str) -> Retry:
-    return retry_from_json(cast("dict[str, object]", json.loads(stored)))
+def _retry(stored: str) -> Retry | None:
+    """None, the default, for a policy that only a newer version understands: one task must not stop every claim."""
+    try:
+        return retry_from_json(cast("dict[str, object]", json.loads(stored)))
+    except (ValueError, TypeError):
+        return None
 
 
 def worker(row: Sequence[object]) -> SignedOn:
