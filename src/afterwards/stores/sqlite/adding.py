@@ -8,7 +8,7 @@ from typing import cast
 
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.rows import Place
-from afterwards.stores.sqlite.transaction import Transaction, as_list
+from afterwards.stores.sqlite.transaction import Questions, Transaction, as_list
 from afterwards.tasks import Added, Call, TaskId, WorkerId
 
 
@@ -34,7 +34,7 @@ def add(transaction: Transaction, additions: Sequence[Addition]) -> list[list[Ad
 def _places(transaction: Transaction, additions: Sequence[Addition]) -> list[Place]:
     """Each call with what holds it and who claims it."""
     held = _held(transaction, [call for addition in additions for call in addition.calls])
-    doors = _open_pairs(transaction, additions)
+    doors = _doors(transaction, additions)
     now = transaction.now
     return [
         Place(call, call.id in held, _claimer(call, addition.claimed_by, held, doors, now))
@@ -57,7 +57,7 @@ def _held(transaction: Transaction, calls: Sequence[Call]) -> set[TaskId]:
     }
 
 
-def _open_pairs(transaction: Transaction, additions: Sequence[Addition]) -> set[tuple[str, str]]:
+def questions(additions: Sequence[Addition]) -> Questions:
     """Which claimer may claim from which queue now, by the same rule as in a claim."""
     pairs = {
         (addition.claimed_by, call.queue)
@@ -65,10 +65,14 @@ def _open_pairs(transaction: Transaction, additions: Sequence[Addition]) -> set[
         if addition.claimed_by is not None
         for call in addition.calls
     }
-    if not pairs:
+    return {"open_pairs": {"pairs": as_list(pairs)}} if pairs else {}
+
+
+def _doors(transaction: Transaction, additions: Sequence[Addition]) -> set[tuple[str, str]]:
+    if not any(addition.claimed_by for addition in additions):
         return set()
-    found = cast("list[tuple[str, str]]", transaction.rows("open_pairs", pairs=as_list(pairs)))
-    return {(claimer, queue) for claimer, queue in found}
+    found = transaction.ask("open_pairs", lambda: questions(additions).get("open_pairs", {"pairs": "[]"}))
+    return {(claimer, queue) for claimer, queue in cast("list[tuple[str, str]]", found)}
 
 
 def _claimer(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
-from afterwards.stores.sqlite.transaction import Transaction
+from afterwards.stores.sqlite.transaction import Questions, Transaction
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -19,12 +19,14 @@ class Verb(Generic[Request, Answer]):
     """Something the store does: `write` takes the requests of many callers and brings an answer for each.
 
     `doing` is for messages: "adding tasks". `alone` writes a request that was refused, when that can be saved in part.
+    `asks` tells what `write` will want to read, so that all reads of a batch can be made at once.
     """
 
     doing: str
     write: Callable[[Transaction, Sequence[Request]], Sequence[Answer]]
     durable: bool = False
     alone: Callable[[Transaction, Request], Answer] | None = None
+    asks: Callable[[Sequence[Request]], Questions] | None = None
 
 
 def each(write: Callable[[Transaction, Request], Answer]) -> Callable[[Transaction, Sequence[Request]], list[Answer]]:

@@ -11,12 +11,14 @@ from afterwards.tasks import Task, WorkerId
 
 
 def free_followers(transaction: Transaction, ids: Sequence[str], *, claimed_by: WorkerId | None = None) -> list[Task]:
-    """Free those of `ids` whose turn is over. What `claimed_by` may have of them is claimed for it at once."""
+    """Free who waits for these, whose turn is over. What `claimed_by` may have of them is claimed for it at once."""
     if not ids:
         return []
-    followers = cast("list[tuple[int, int]]", transaction.rows("find_followers", ids=as_list(ids), worker=claimed_by))
-    claimable = [sequence for sequence, is_claimable in followers if is_claimable]
-    freed = [sequence for sequence, is_claimable in followers if not is_claimable]
+    found = transaction.ask("find_followers", lambda: {"ids": as_list(ids), "worker": claimed_by})
+    over = set(ids)  # more may have been asked for than turned out to be over
+    followers = [row for row in cast("list[tuple[int, int, str]]", found) if row[2] in over]
+    claimable = [sequence for sequence, is_claimable, _ in followers if is_claimable]
+    freed = [sequence for sequence, is_claimable, _ in followers if not is_claimable]
     if freed:
         transaction.execute("free_tasks", sequences=as_list(freed))
         transaction.rings = True

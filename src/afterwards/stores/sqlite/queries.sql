@@ -174,12 +174,11 @@ FROM outcome
 WHERE task.sequence = outcome.sequence
 
 -- name: find_followers
--- The tasks held after one of these whose turn is over, and whether `:worker` may claim them at once.
-SELECT json_group_array(json_array(sequence, {open_to_claimer} AND due <= :now)) FROM (
+-- The tasks held after one of these, whether `:worker` may claim them at once, and after which they are held.
+SELECT json_group_array(json_array(sequence, {open_to_claimer} AND due <= :now, after)) FROM (
     SELECT follower.*, :worker AS claimer FROM json_each(:ids) AS ended
-    CROSS JOIN afterwards_tasks AS former ON former.id = ended.value AND former.freed = 1
     CROSS JOIN afterwards_tasks AS follower INDEXED BY afterwards_followers
-    ON follower.after = former.id AND follower.held = 'after'
+    ON follower.after = ended.value AND follower.held = 'after'
 )
 
 -- name: free_tasks

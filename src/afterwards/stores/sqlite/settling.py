@@ -11,7 +11,7 @@ from afterwards.outcomes import Ending, Outcome
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.adding import Addition, add
 from afterwards.stores.sqlite.followers import free_followers
-from afterwards.stores.sqlite.transaction import Transaction, as_list
+from afterwards.stores.sqlite.transaction import Questions, Transaction, as_list
 from afterwards.stores.sqlite.trouble import Trouble, trouble
 from afterwards.tasks import Failure, Settled, WorkerId
 
@@ -28,12 +28,22 @@ class Settlement:
 
 def settle(transaction: Transaction, settlements: Sequence[Settlement]) -> list[Settled]:
     """Settle all of them; an answer for each."""
-    held = _write(transaction, [outcome for settlement in settlements for outcome in settlement.outcomes])
+    held = _write(transaction, _all(settlements))
     place = count()
     return [
-        _finish(transaction, settlement, [outcome for outcome in settlement.outcomes if next(place) in held])
+        _finish(transaction, settlement, [held[here] for _ in settlement.outcomes if (here := next(place)) in held])
         for settlement in settlements
     ]
+
+
+def questions(settlements: Sequence[Settlement]) -> Questions:
+    """Which claims hold, and who waits for these tasks."""
+    asked: Questions = {"held_claims": {"claims": _claims(_all(settlements))}}
+    if len(settlements) == 1:  # else the followers are asked for apart, each for its own settler
+        [settlement] = settlements
+        ids = as_list([str(outcome.claim.id) for outcome in settlement.outcomes])
+        asked["find_followers"] = {"ids": ids, "worker": settlement.claimed_by}
+    return asked
 
 
 def settle_apart(transaction: Transaction, settlement: Settlement) -> Settled:
@@ -44,19 +54,28 @@ def settle_apart(transaction: Transaction, settlement: Settlement) -> Settled:
     )
 
 
-def _write(transaction: Transaction, outcomes: Sequence[Outcome]) -> set[int]:
-    """Write those whose claim holds; which these were, by place. Of two for one claim the first counts."""
-    claims = as_list([rows.claim_row(outcome.claim) for outcome in outcomes])
-    holding: dict[int, int] = {}
+def _write(transaction: Transaction, outcomes: Sequence[Outcome]) -> dict[int, Outcome]:
+    """Write those whose claim holds; what was written, by place. Of two for one claim the first counts."""
+    found = transaction.ask("held_claims", lambda: {"claims": _claims(outcomes)})
+    holding: set[int] = set()
+    final: dict[int, Outcome] = {}
     written: list[rows.Row] = []
-    for place, sequence, stop_asked in cast("list[Holding]", transaction.rows("held_claims", claims=claims)):
+    for place, sequence, stop_asked in cast("list[Holding]", found):
         if sequence not in holding:
-            holding[sequence] = place
-            final = _final(outcomes[place], stop_asked)
-            written.append(rows.outcome_row(sequence, final, transaction.now))
-            transaction.rings |= rows.fate_of(final).waits
+            holding.add(sequence)
+            final[place] = outcome = _final(outcomes[place], stop_asked)
+            written.append(rows.outcome_row(sequence, outcome, transaction.now))
+            transaction.rings |= rows.fate_of(outcome).waits
     transaction.spread("settle_outcomes", written)
-    return set(holding.values())
+    return final
+
+
+def _all(settlements: Sequence[Settlement]) -> list[Outcome]:
+    return [outcome for settlement in settlements for outcome in settlement.outcomes]
+
+
+def _claims(outcomes: Sequence[Outcome]) -> str:
+    return as_list([rows.claim_row(outcome.claim) for outcome in outcomes])
 
 
 def _final(outcome: Outcome, stop_asked: int) -> Outcome:
@@ -75,7 +94,7 @@ def _finish(transaction: Transaction, settlement: Settlement, holding: Sequence[
         for call in calls:
             rows.check_call(call)
         add(transaction, [Addition(calls=calls)])
-    ids = [str(outcome.claim.id) for outcome in holding]
+    ids = [str(outcome.claim.id) for outcome in holding if rows.fate_of(outcome).frees]
     claimed = free_followers(transaction, ids, claimed_by=settlement.claimed_by)
     return Settled(held=[outcome.claim for outcome in holding], claimed=claimed)
 

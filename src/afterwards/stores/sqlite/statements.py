@@ -38,6 +38,12 @@ def spread_out(name: str, rows: int) -> str:
     return _VALUES.sub(lambda match: f"VALUES {', '.join([match[1]] * rows)}", STATEMENTS[name])
 
 
+@cache
+def side_by_side(*names: str) -> str:
+    """One statement that brings what each of these would bring, in a row."""
+    return f"SELECT {', '.join(f'({STATEMENTS[name]})' for name in names)}"
+
+
 STATEMENTS: Mapping[str, str] = parse(
     files("afterwards.stores.sqlite").joinpath("queries.sql").read_text(encoding="utf-8")
 )

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 from afterwards.errors import StoreUnavailable
 from afterwards.outcomes import Outcome, returned
-from afterwards.stores.sqlite import forks, rows
+from afterwards.stores.sqlite import adding, forks, rows, settling
 from afterwards.stores.sqlite.adding import Addition, add
 from afterwards.stores.sqlite.claiming import Wish, claim
 from afterwards.stores.sqlite.clock import Clock
@@ -58,10 +58,10 @@ def nothing(_: Transaction, request: None) -> None:
 
 
 OPEN = Verb(doing="opening the store", write=each(nothing))
-ADD = Verb(doing="adding tasks", write=add, durable=True)
+ADD = Verb(doing="adding tasks", write=add, durable=True, asks=adding.questions)
 SIGN_ON = Verb(doing="signing on", write=each(sign_on))
 CLAIM = Verb(doing="claiming tasks", write=each(claim))
-SETTLE = Verb(doing="settling tasks", write=settle, alone=settle_apart)
+SETTLE = Verb(doing="settling tasks", write=settle, alone=settle_apart, asks=settling.questions)
 RENEW = Verb(doing="renewing a lease", write=each(renew))
 RESCUE = Verb(doing="rescuing tasks", write=each(rescue))
 FREE_UNKNOWN = Verb(doing="freeing tasks", write=each(free_unknown))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from typing import cast
 
-from afterwards.stores.sqlite.statements import MOST_ROWS, STATEMENTS, spread_out
+from afterwards.stores.sqlite.statements import MOST_ROWS, STATEMENTS, side_by_side, spread_out
 
 Value = str | int | None
+Questions = dict[str, dict[str, Value]]  # the values of statements that bring one JSON list each, by their names
 
 
 class Transaction:
@@ -21,6 +22,7 @@ class Transaction:
         self._connection = connection
         self.now = now
         self.rings = False
+        self._foreseen: dict[str, str] = {}
 
     def execute(self, statement: str, **values: Value) -> int:
         """Run a statement; how many rows it changed."""
@@ -38,6 +40,20 @@ class Transaction:
             changed += cursor.rowcount
             last = cursor.lastrowid or 0
         return range(last - changed + 1, last + 1)
+
+    def foresee(self, questions: Questions) -> None:
+        """Ask several statements at once, since each costs the thread its turn; `ask` then has their answers."""
+        if questions:
+            values = {name: value for given in questions.values() for name, value in given.items()}
+            answers = self._connection.execute(side_by_side(*questions), {"now": self.now, **values}).fetchone()
+            self._foreseen = dict(zip(questions, answers, strict=True))
+
+    def ask(self, statement: str, values: Callable[[], dict[str, Value]]) -> list[list[object]]:
+        """The one JSON list that a statement brings: as it was foreseen, once, or else now with these values."""
+        text = self._foreseen.pop(statement, None)
+        if text is None:
+            return self.rows(statement, **values())
+        return cast("list[list[object]]", json.loads(text))
 
     def number(self, statement: str, **values: Value) -> int | None:
         """The one number that a statement brings."""

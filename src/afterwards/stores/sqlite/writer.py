@@ -10,7 +10,7 @@ from afterwards.stores.sqlite.database import Database
 from afterwards.stores.sqlite.desk import Desk
 from afterwards.stores.sqlite.errands import Errand, Verb, deliver
 from afterwards.stores.sqlite.place import Place
-from afterwards.stores.sqlite.transaction import Transaction
+from afterwards.stores.sqlite.transaction import Questions, Transaction
 from afterwards.stores.sqlite.trouble import Trouble, told, trouble
 
 _PAUSE = 0.005  # some locks are reported at once, without the wait of `connect`
@@ -42,8 +42,10 @@ class Writer:
     def _write(self, errands: Sequence[Errand]) -> None:
         durable = any(errand.verb.durable for errand in errands)
         with self._database.transaction(durable=durable) as transaction:
-            for verb, alike in _by_verb(errands).items():
-                _answer(transaction, verb, alike)
+            groups = _groups(errands)
+            transaction.foresee(_questions(groups))
+            for group in groups:
+                _answer(transaction, group)
         if transaction.rings:
             self._ring()
 
@@ -86,17 +88,33 @@ class Writer:
         deliver(refused)
 
 
-def _by_verb(errands: Iterable[Errand]) -> dict[Verb[object, object], list[Errand]]:
-    groups: dict[Verb[object, object], list[Errand]] = defaultdict(list)
+def _groups(errands: Iterable[Errand]) -> list[list[Errand]]:
+    """Those of one verb together; those that are written alone come last, each for itself."""
+    together: dict[Verb[object, object], list[Errand]] = defaultdict(list)
+    alone: list[list[Errand]] = []
     for errand in errands:
-        groups[errand.verb].append(errand)
-    return groups
+        if errand.alone:
+            alone.append([errand])
+        else:
+            together[errand.verb].append(errand)
+    return [*together.values(), *alone]
 
 
-def _answer(transaction: Transaction, verb: Verb[object, object], errands: Sequence[Errand]) -> None:
-    if verb.alone is not None and errands[0].alone:
-        answers: Sequence[object] = [verb.alone(transaction, errands[0].request)]
-    else:
-        answers = verb.write(transaction, [errand.request for errand in errands])
-    for errand, answer in zip(errands, answers, strict=True):
+def _questions(groups: Iterable[Sequence[Errand]]) -> Questions:
+    """What these will want to read."""
+    questions: Questions = {}
+    for group in groups:
+        asks = group[0].verb.asks
+        if asks is not None and not group[0].alone:
+            questions |= asks([errand.request for errand in group])
+    return questions
+
+
+def _answer(transaction: Transaction, group: Sequence[Errand]) -> None:
+    first = group[0]
+    if first.alone and first.verb.alone is not None:
+        first.answer = first.verb.alone(transaction, first.request)
+        return
+    answers = first.verb.write(transaction, [errand.request for errand in group])
+    for errand, answer in zip(group, answers, strict=True):
         errand.answer = answer
