@@ -24,7 +24,7 @@ from afterwards.failures import failure_of
 from afterwards.names import UnknownFunction
 from afterwards.outcomes import Outcome
 from afterwards.registry import Function, Registry
-from afterwards.tasks import Task, TaskId
+from afterwards.tasks import NO_DELAY, Task, TaskId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +129,10 @@ class Runner:
         finally:
             _current.reset(token)
         return None
+
+    def cancelled_itself(self, task: Task) -> Outcome:
+        """The run was cancelled, and nobody here had asked for it: the task's own doing, and an error like others."""
+        return self._raised(task, asyncio.CancelledError("the task cancelled itself"), NO_DELAY)
 
     def _raised(self, task: Task, error: BaseException, took: timedelta) -> Outcome:
         failure = failure_of(error, hide=__file__)

@@ -16,7 +16,7 @@ from afterwards.runner import Runner
 from afterwards.slots import Slots
 from afterwards.tasks import Claim, Task, TaskId
 
-_CANCEL_AGAIN = 1.0
+_CANCEL_AGAIN, _ROUNDS = 1.0, 3
 _FAILURES = (Ending.FAILED, Ending.RETRIED)
 
 
@@ -38,8 +38,8 @@ class Runs:
         self._running: dict[TaskId, asyncio.Task[Outcome]] = {}
         self._why: dict[TaskId, Why] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._running)
+    def __len__(self) -> int:
+        return len(self._running)
 
     def begin(self, task: Task, group: asyncio.TaskGroup, context: contextvars.Context) -> bool:
         """Run the task in `group`; False if an older run of it is still here, in a thread whose lease was lost."""
@@ -63,16 +63,15 @@ class Runs:
             self._interrupt(task_id, Why.LOST)
 
     async def finish(self, grace: timedelta) -> None:
-        """Wait for what runs, at most `grace`; then interrupt what is left, again and again until it has ended."""
+        """Wait for what runs, at most `grace`, then interrupt it; give up on what has not ended after a few rounds."""
         await self._wait(grace.total_seconds())
-        rounds = 0
-        while self._running:
+        for _ in range(_ROUNDS):
             for task_id in tuple(self._running):
                 self._interrupt(task_id, Why.STOPPING)
             await self._wait(_CANCEL_AGAIN)
-            rounds += 1
-            if rounds == 1:
-                self._say_who_resists()
+        for task in self._slots.running:
+            if task.id in self._running:
+                self._events.say(TaskResists(task=task))
 
     async def _wait(self, seconds: float) -> None:
         if self._running:
@@ -97,13 +96,10 @@ class Runs:
         outcome = None if run.cancelled() else run.result()
         if why is Why.LOST:
             return None
+        if why is None and outcome is None:
+            return self._runner.cancelled_itself(task)
         if outcome is not None and (why is None or outcome.ending not in _FAILURES):
             return outcome
         if why is Why.CANCELLED:
             return outcomes.cancelled(task.claim)
         return None if task.id in self._runner.in_threads else outcomes.returned(task.claim)
-
-    def _say_who_resists(self) -> None:
-        for task in self._slots.running:
-            if task.id in self._running:
-                self._events.say(TaskResists(task=task))

@@ -31,6 +31,7 @@ from afterwards.store import Store
 from afterwards.tasks import NO_DELAY, Task, TaskId, WorkerId
 
 POLL = 1.0  # seconds, jittered: every wake-up is only a hint, this stands behind it
+_FEW = 8
 _STILL_RUNNING_HERE = timedelta(seconds=1)
 
 
@@ -52,7 +53,7 @@ class Worker:
         self._slots = Slots(options.concurrency)
         self._runner = Runner(registry, events, threads=options.threads)
         self._runs = Runs(self._runner, self._slots, events, ended=self._ended)
-        self._settler = Settler(store, events, busy=self._is_busy, settled=self._take_followers)
+        self._settler = Settler(store, events, busy=self._is_crowded, settled=self._take_followers)
         self._janitor = Janitor(
             store, events, life, lease=options.lease, retention=options.retention, knows=self._knows
         )
@@ -86,7 +87,7 @@ class Worker:
                 _cancel(others)
                 await self._finish()
                 _cancel([settling])
-            self.leaving = await self._shift.sign_off(lambda: len(self._runner.in_threads))
+                self.leaving = await self._shift.sign_off(self._left_behind)
         finally:
             self._shift.end()
 
@@ -206,7 +207,11 @@ class Worker:
     # Running
 
     def _is_busy(self) -> bool:
-        return bool(self._runs)
+        return len(self._runs) > 0
+
+    def _is_crowded(self) -> bool:
+        """Many run, so that more outcomes will come in a moment."""
+        return len(self._runs) > _FEW
 
     def _ended(self, task: Task, outcome: Outcome | None) -> None:
         if outcome is not None:
@@ -226,6 +231,10 @@ class Worker:
             self._settler.put(outcomes.returned(task.claim, delay))
 
     # Stopping
+
+    def _left_behind(self) -> int:
+        """How many tasks still run although the worker is done: in threads, or deaf to their cancellation."""
+        return len(self._runner.in_threads) + len(self._runs)
 
     def _drop_everything(self) -> None:
         """The lease was lost: others have these tasks now."""

@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from afterwards import Afterwards, Again, Retry, State
+from afterwards import Afterwards, Again, Retry, State, runs
 from afterwards.events import Event, LoopFailed, TaskEnded, TaskResists
+from afterwards.options import CallOptions
 from afterwards.outcomes import Ending
 
 seen: list[str] = []
+let_go = asyncio.Event()
 
 
 @pytest.fixture(autouse=True)
 def nothing_seen() -> None:
     seen.clear()
+    let_go.clear()
 
 
 @pytest.fixture
@@ -67,12 +70,21 @@ async def turns_the_cancellation_into_another_error() -> None:
 
 async def resists() -> None:
     seen.append("began")
-    for _ in range(2):
+    while not let_go.is_set():
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             seen.append("shrugged")
-    await asyncio.Event().wait()
+            if len(seen) > 4:
+                let_go.set()
+
+
+async def cancels_itself() -> None:
+    seen.append("began")
+    current = asyncio.current_task()
+    assert current is not None
+    current.cancel()
+    await asyncio.sleep(60)
 
 
 async def until(condition: Callable[[], object], timeout: float = 10.0) -> None:
@@ -153,13 +165,40 @@ async def test_a_cancelled_task_that_fails_on_its_way_out_is_cancelled(afterward
         assert (await afterwards.wait(task_id, timeout=10)).state is State.CANCELLED
 
 
-async def test_a_task_that_resists_is_named_and_asked_until_it_ends(afterwards: Afterwards) -> None:
-    heard: list[Event] = []
-    afterwards.hear(heard.append, TaskResists)
+async def test_a_task_that_cancels_itself_has_failed_and_its_follower_runs(afterwards: Afterwards) -> None:
+    batch = afterwards.house.batch()
+    first = batch.add(cancels_itself, (), {}, CallOptions())
+    second = batch.add(good, (), {}, CallOptions())
     async with afterwards.opened(worker=True):
-        task_id = (await afterwards.add(resists)).id
-        await until(lambda: seen)
-    assert seen == ["began", "shrugged", "shrugged"]
-    assert [event.task.id for event in heard if isinstance(event, TaskResists)] == [task_id]
-    async with afterwards.opened():
-        assert (await afterwards.get(task_id)).state is State.WAITING
+        await batch.commit()
+        await batch.release()
+        assert (await afterwards.wait(second.id, timeout=10)).state is State.DONE
+        task = await afterwards.get(first.id)
+    assert (task.state, task.attempt, seen) == (State.FAILED, 1, ["began", "good"])
+    assert task.error is not None
+    assert task.error.message == "the task cancelled itself"
+
+
+async def test_a_task_that_resists_is_named_and_costs_nothing_when_its_process_is_killed(
+    afterwards: Afterwards, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[TaskResists] = []
+    monkeypatch.setattr(runs, "_CANCEL_AGAIN", 0.05)
+    afterwards.hear(lambda event: heard.append(event) if isinstance(event, TaskResists) else None)
+    worker = afterwards.house.new_worker()
+    running = asyncio.ensure_future(worker.run())
+    task_id = (await afterwards.add(resists)).id
+    await until(lambda: seen)
+    worker.stop()
+    await until(lambda: worker.leaving)
+    assert [event.task.id for event in heard] == [task_id]
+    store = afterwards.house.store
+    [card] = await store.workers()
+    assert card.leaving
+    await store.rescue(known_dead=[card.id], expired=False, limit=10)  # as another process does after a kill
+    task = await afterwards.get(task_id)
+    assert (task.state, task.attempt, task.crashes) == (State.WAITING, 0, 0)
+    let_go.set()
+    running.cancel()
+    await asyncio.wait([running])
+    await afterwards.house.close()
