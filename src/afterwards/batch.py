@@ -70,7 +70,7 @@ class Batch:
         self._taker = taker
         self._when_unnameable = when_unnameable
         self._lock = threading.Lock()
-        self._gathered: list[tuple[Call, bool]] = []
+        self._gathered: list[Call] = []
         self._gathered_local: list[LocalCall] = []
         self._taken: list[TaskId] = []
         self._taken_local: list[LocalCall] = []
@@ -89,16 +89,18 @@ class Batch:
             return self._add_local(LocalCall(function=function, args=args, kwargs=kwargs, why=str(error)))
         with self._lock:
             self._refuse_if_ended()
-            self._gathered.append((call, options.ordered))
+            self._gathered.append(self._in_line(call) if options.ordered else call)
         return TaskHandle(id=call.id)
 
     async def commit(self, *, sent: bool = False) -> None:
         """Hand on what was gathered, in one write. Raises StoreUnavailable when the store refuses."""
-        calls, local = self._take_out()
+        with self._lock:
+            calls, self._gathered = self._gathered, []
+            local, self._gathered_local = self._gathered_local, []
         if calls:
             await self._taker.take(calls, sent=sent)
-            self._taken.extend(call.id for call in calls)
-        self._taken_local.extend(local)
+            self._taken += [call.id for call in calls]
+        self._taken_local += local
 
     @property
     def has_gathered(self) -> bool:
@@ -130,7 +132,7 @@ class Batch:
     def pending(self) -> tuple[TaskId, ...]:
         """The ids of what was gathered and not yet handed on."""
         with self._lock:
-            return tuple(call.id for call, _ in self._gathered)
+            return tuple(call.id for call in self._gathered)
 
     def _add_local(self, call: LocalCall) -> TaskHandle:
         with self._lock:
@@ -142,15 +144,9 @@ class Batch:
         if self._ended:
             raise RequestEnded("this request has ended, nothing added to it would run: use `await afterwards.add(...)`")
 
-    def _take_out(self) -> tuple[list[Call], list[LocalCall]]:
-        with self._lock:
-            gathered, self._gathered = self._gathered, []
-            local, self._gathered_local = self._gathered_local, []
-        return [self._in_line(call, ordered) for call, ordered in gathered], local
-
-    def _in_line(self, call: Call, ordered: bool) -> Call:
+    def _in_line(self, call: Call) -> Call:
         """Each queue has a line: a call that is due now waits for the one before it; others stand outside."""
-        if not ordered or call.due is not None or call.delay > NO_DELAY:
+        if call.due is not None or call.delay > NO_DELAY:
             return call
         former = self._line_ends.get(call.queue)
         self._line_ends[call.queue] = call.id

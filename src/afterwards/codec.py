@@ -39,13 +39,13 @@ class Arguments:
         Raises TypeError, at once, for a call that Python itself would refuse; CannotStore, naming the parameter, for
         what would not come back the same; CannotName for a function whose parameters cannot be read.
         """
-        form, *otherwise = self._forms
+        form = self._forms[0]
         try:
             values = form.parameters.bind(args, kwargs)
         except TypeError:
-            if not otherwise:
+            if len(self._forms) == 1:
                 raise
-            form = otherwise[0]
+            form = self._forms[1]
             values = form.parameters.bind(args, kwargs)
         return form.write(values)
 

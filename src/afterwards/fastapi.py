@@ -23,9 +23,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from afterwards.adding import AS_DECORATED, How, UsingTasks, call_options
 from afterwards.batch import Batch, TaskHandle, WhenUnnameable
-from afterwards.errors import UnsupportedFastAPI
+from afterwards.errors import StoreUnavailable, UnsupportedFastAPI
 from afterwards.house import House
-from afterwards.starlette import StoreRefused, commit_or_refuse, finish, house_of, install
+from afterwards.starlette import StoreRefused, finish, house_of, install
 
 P = ParamSpec("P")
 
@@ -135,7 +135,10 @@ class _BeforeResponse(AbstractAsyncContextManager[None]):
         self.failed = error is not None and not isinstance(error, WebSocketDisconnect)
         if self._has_status and not self.failed and not self._batch.is_empty:
             self.failed = True  # until it is stored
-            await commit_or_refuse(self._batch, StoreRefusedRequest)
+            try:
+                await self._batch.commit()
+            except StoreUnavailable as refusal:
+                raise StoreRefusedRequest from refusal
             self.failed = False
 
 

@@ -7,12 +7,13 @@ The layout is that of RFC 9562, section 5.7 with the counter of section 6.2, met
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import time
+from collections.abc import Iterator
 from uuid import UUID
 
-_RANDOM_BYTES = 8
-_BUFFERED = 512
+_RANDOMNESS = struct.Struct("512Q")  # for so many ids at once
 _VERSION_AND_VARIANT = (7 << 76) | (0b10 << 62)
 _COUNTER_LIMIT = 1 << 12
 _RANDOM_MASK = (1 << 62) - 1
@@ -25,8 +26,7 @@ class IdMaker:
         self._lock = threading.Lock()
         self._milliseconds = 0
         self._counter = 0
-        self._randomness = b""
-        self._position = 0
+        self._randomness: Iterator[int] = iter(())
 
     def make(self) -> UUID:
         """The next id; larger than every one this maker made before."""
@@ -38,7 +38,7 @@ class IdMaker:
     def forget(self) -> None:
         """Drop the buffered randomness: a forked child must not hand out what its parent will."""
         self._lock = threading.Lock()
-        self._randomness, self._position = b"", 0
+        self._randomness = iter(())
 
     def _advance(self) -> None:
         now = time.time_ns() // 1_000_000
@@ -50,11 +50,11 @@ class IdMaker:
             self._milliseconds, self._counter = self._milliseconds + 1, 0
 
     def _random(self) -> int:
-        if self._position >= len(self._randomness):
-            self._randomness, self._position = os.urandom(_RANDOM_BYTES * _BUFFERED), 0
-        chunk = self._randomness[self._position : self._position + _RANDOM_BYTES]
-        self._position += _RANDOM_BYTES
-        return int.from_bytes(chunk, "big") & _RANDOM_MASK
+        number = next(self._randomness, None)
+        if number is None:
+            self._randomness = iter(_RANDOMNESS.unpack(os.urandom(_RANDOMNESS.size)))
+            number = next(self._randomness)
+        return number & _RANDOM_MASK
 
 
 _maker = IdMaker()

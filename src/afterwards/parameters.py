@@ -40,9 +40,12 @@ class Parameters:
         Raises TypeError for a call that Python itself would refuse, CannotStore for a dependency that is not given.
         """
         if self._all_by_name and len(args) <= len(self._by_position):  # what most calls are, and five times faster
-            values = {**dict(zip(self._by_position, args, strict=False)), **kwargs}
+            values: dict[str, object] = dict(zip(self._by_position, args, strict=False))
+            if not kwargs and self._must_be_given <= values.keys():
+                return values
+            values.update(kwargs)
             if len(values) == len(args) + len(kwargs) and self._must_be_given <= values.keys() <= self._names:
-                return values if not kwargs else {name: values[name] for name in self._parameters if name in values}
+                return {name: values[name] for name in self._parameters if name in values}
         return self._bind_by_signature(args, kwargs)
 
     def call(self, values: Mapping[str, Any]) -> tuple[tuple[object, ...], dict[str, object]]:

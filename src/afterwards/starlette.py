@@ -69,14 +69,6 @@ def house_of(connection: HTTPConnection) -> House:
     return house
 
 
-async def commit_or_refuse(batch: Batch, refused: type[StoreRefused] = StoreRefused) -> None:
-    """Store the batch. Raises `refused` when the store does."""
-    try:
-        await batch.commit()
-    except StoreUnavailable as error:
-        raise refused from error
-
-
 async def finish(house: House, batch: Batch) -> None:
     """The response is out: store what came too late for a status, then let start what is stored."""
     try:
@@ -107,7 +99,10 @@ async def batch(request: HTTPConnection, house: House) -> AsyncGenerator[Tasks]:
         yield Tasks(gathered)
     finally:
         gathered.end()
-    await commit_or_refuse(gathered)
+    try:
+        await gathered.commit()
+    except StoreUnavailable as error:
+        raise StoreRefused from error
     unsent: list[Batch] | None = request.scope.get(_UNSENT)
     if unsent is None:  # a WebSocket, or nobody who could say when the response has been sent
         await gathered.release()
