@@ -62,16 +62,22 @@ async def test_a_clean_stop_leaves_no_thread_no_row_and_loses_no_lease(tmp_path:
 
 
 async def test_the_keeper_has_ended_before_the_worker_signs_off(tmp_path: Path) -> None:
-    keepers: list[list[str]] = []
+    """Also one that takes its time: here an ear detains it, which is called in its thread."""
+    detained, keepers = threading.Event(), list[list[str]]()
     afterwards = an_instance(url_in(tmp_path), [])
 
-    def look(event: Event) -> None:
-        keepers.append(threads_named("afterwards-keeper"))
+    def detain(event: Event) -> None:
+        if isinstance(event, StoreAway) and event.doing == "renew":
+            detained.set()
+            may_end.wait(0.3)
 
-    afterwards.hear(look, WorkerStarted, WorkerStopped)
+    afterwards.hear(detain, StoreAway)
+    afterwards.hear(lambda _: keepers.append(threads_named("afterwards-keeper")), WorkerStarted, WorkerStopped)
     before = threads_named("afterwards-keeper")
     async with afterwards.opened(worker=True):
         await until(lambda: keepers)
+        with write_lock_on(tmp_path / "rooms.db"):
+            await until(detained.is_set)
     at_start, at_stop = keepers
     assert len(at_start) == len(before) + 1
     assert at_stop == before
