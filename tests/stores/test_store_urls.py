@@ -71,6 +71,11 @@ async def test_a_path_may_hold_any_character(tmp_path: Path):
         ("", "has no '://'"),
         ("sqlite://tasks.db", "three slashes"),
         ("sqlite:///tasks.db?timeout=5", "takes no options"),
+        ("sqlite:///.", "is a folder"),
+        ("sqlite:////", "is a folder"),
+        ("sqlite:///no_such_folder/", "is a folder"),
+        ("sqlite:///ta\0sks.db", "holds a NUL character"),
+        ("sqlite:///~nobody-of-this-name/tasks.db", "home folder that is not known"),
     ],
 )
 def test_every_other_url_is_refused_in_words_that_name_what_exists(url: str, words: str):
@@ -78,6 +83,13 @@ def test_every_other_url_is_refused_in_words_that_name_what_exists(url: str, wor
         store_for(url)
     assert "secret" not in str(refused.value)
     assert "sqlite://" in str(refused.value)
+
+
+def test_a_folder_is_refused_with_a_file_in_it_that_would_do(tmp_path: Path):
+    with pytest.raises(UnsupportedURL, match="is a folder") as refused:
+        store_for(f"sqlite:///{tmp_path}")
+    would_do = str(refused.value).split()[-1]
+    assert store_for(would_do).description == f"SQLite file {tmp_path / 'afterwards.db'}"
 
 
 def test_a_python_without_sqlite_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch):
