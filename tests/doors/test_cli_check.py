@@ -60,8 +60,9 @@ async def test_due_tasks_that_nobody_works_on_are_wrong(command: CommandLine):
     assert "nobody works: 1 tasks are due" in " ".join(run.out.split())
 
 
-def test_an_app_without_a_worker_and_no_other_is_wrong(command: CommandLine, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("AFTERWARDS_WORKER", "0")
+@pytest.mark.parametrize("off", ["0", "off", " No "])
+def test_an_app_without_a_worker_and_no_other_is_wrong(command: CommandLine, monkeypatch: pytest.MonkeyPatch, off: str):
+    monkeypatch.setenv("AFTERWARDS_WORKER", off)
     run = command.on_store("check")
     assert run.code == 1
     assert "nothing will ever run" in " ".join(run.out.split())
@@ -81,6 +82,14 @@ async def test_a_schema_from_the_future_is_wrong(command: CommandLine):
     run = command.on_store("check", "--json")
     assert run.code == 1
     assert any("upgrade afterwards" in finding["says"] for finding in run.json if finding["level"] == "wrong")
+
+
+@pytest.mark.parametrize("verb", ["check", "list"])
+def test_a_folder_in_place_of_a_file_is_told(command: CommandLine, verb: str):
+    (command.folder / "tasks.db").mkdir()
+    run = command.on_store(verb)
+    assert run.code == 1
+    assert f"{command.folder / 'tasks.db'} is a folder" in run.err
 
 
 def test_a_file_that_is_no_database_is_wrong(command: CommandLine):
@@ -114,9 +123,10 @@ def test_paused_queues_and_failures_are_told():
         now=NOW,
         by_state={State.FAILED: 2},
         waiting_by_queue={"mail": 4},
-        paused=("mail",),
+        paused=("mail", "news letter"),
         workers=(worker(timedelta(9)),),
     )
     said = " ".join(finding.says for finding in judge(census, app_works=True))
-    assert "mail is paused, 4 tasks wait in it" in said
+    assert "mail is paused, 4 tasks wait in it; `afterwards resume mail`" in said
+    assert "`afterwards resume 'news letter'`" in said
     assert "2 tasks have failed" in said

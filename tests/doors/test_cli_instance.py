@@ -70,11 +70,54 @@ def test_an_attribute_that_does_not_exist(command: CommandLine):
     assert f"{MODULE}:afterwards is nothing" in command("list", "--app", f"{MODULE}:afterwards").err
 
 
-@pytest.mark.parametrize("place", ["main", "main:", ":afterwards"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "main",
+        "main:",
+        ":afterwards",
+        "../main:x",
+        ".main:x",
+        "..:x",
+        "main.py:x",
+        "a..b:x",
+        "a/b:x",
+        "a\\b:x",
+        "a\0b:x",
+    ],
+)
 def test_what_is_no_place(command: CommandLine, place: str):
     run = command("list", "--app", place)
     assert run.code == 2
     assert "module:attribute" in run.err
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("def fail():\n    raise RuntimeError('no key')\n\nfail()\n", "RuntimeError: no key"),
+        ("x = (\n", "SyntaxError: "),
+        ("raise SystemExit('usage')\n", "SystemExit: usage"),
+        ("from afterwards import Afterwards\nAfterwards(url='mysql://x')\n", "UnsupportedURL: no store is known"),
+    ],
+)
+def test_a_module_that_fails_is_named_before_its_own_lines(command: CommandLine, text: str, error: str):
+    write_app(command, text)
+    process = command.start("list", "--app", f"{MODULE}:afterwards")  # where no test runner stands in between
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert said.startswith(f"afterwards: {MODULE} cannot be imported: {error}")
+    files = [line.split('"')[1] for line in said.splitlines() if line.startswith("  File ")]
+    assert files[0] == str(command.folder / f"{MODULE}.py")
+
+
+@pytest.mark.parametrize("words", [["list"], ["worker", f"{MODULE}:afterwards"]])
+def test_a_mode_that_does_not_exist_is_told(command: CommandLine, monkeypatch: pytest.MonkeyPatch, words: list[str]):
+    write_app(command, "from afterwards import Afterwards\nafterwards = Afterwards()\n")
+    monkeypatch.setenv("AFTERWARDS_MODE", "foo")
+    run = command(*words)
+    assert run.code == 1
+    assert run.err == "afterwards: AFTERWARDS_MODE is unset or 'inline', not 'foo'\n"
 
 
 def test_two_stores_at_once(command: CommandLine):

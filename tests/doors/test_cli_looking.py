@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -135,3 +137,12 @@ def test_a_file_that_is_no_store_is_told(command: CommandLine):
     run = command.on_store("list")
     assert run.code == 1
     assert "damaged or no SQLite file" in run.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+def test_an_answer_that_cannot_be_written_is_told_in_one_line(command: CommandLine):
+    words = [sys.executable, "-m", "afterwards", "list", "--url", command.url]
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        run = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=20, check=False)
+    assert run.returncode == 1
+    assert run.stderr == "afterwards: the answer cannot be written: No space left on device\n"

@@ -117,6 +117,17 @@ def test_the_first_sigterm_lets_a_task_finish(command: CommandLine, start: Calla
     assert tasks(command.url)[0].state is State.DONE
 
 
+def test_two_signals_a_moment_apart_are_one_wish(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):
+    add(command.url, seconds=1)
+    worker = start()
+    until((command.folder / "started").exists)
+    worker.send_signal(signal.SIGINT)
+    worker.send_signal(signal.SIGTERM)
+    worker.communicate(timeout=20)
+    assert worker.returncode == 0
+    assert tasks(command.url)[0].state is State.DONE
+
+
 def test_the_second_signal_ends_it_at_once(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):
     add(command.url, seconds=60)
     worker = start()
@@ -129,6 +140,13 @@ def test_the_second_signal_ends_it_at_once(command: CommandLine, start: Callable
     until(ended_by_signals)
     assert worker.returncode == 128 + signal.SIGTERM
     assert tasks(command.url)[0].state is State.RUNNING
+
+
+def test_a_queue_without_a_name_is_a_wrong_use(command: CommandLine):
+    worker = command.start("worker", "the_app:afterwards", "--queue", "")
+    out, _ = worker.communicate(timeout=20)
+    assert worker.returncode == 2
+    assert "a queue has a name" in out
 
 
 def test_a_place_without_an_app_is_told(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):

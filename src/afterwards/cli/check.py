@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import Sequence
 
@@ -29,11 +28,6 @@ def check(afterwards: Afterwards, *, app_works: bool, json: bool) -> int:
     else:
         print_text(_in_words(checkup.place, findings, wrong))
     return 1 if wrong else 0
-
-
-def app_works() -> bool:
-    """Whether the environment lets apps run a worker of their own."""
-    return os.environ.get("AFTERWARDS_WORKER", "1").lower() not in ("0", "false", "no")
 
 
 def _about_work(afterwards: Afterwards, checkup: Checkup, *, app_works: bool) -> list[Finding]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from afterwards import environment
 from afterwards.cli import check as checking
 from afterwards.cli.instance import imported, instance
 from afterwards.cli.looking import list_tasks, show_task
+from afterwards.cli.printing import print_text
+from afterwards.cli.pruning import prune_tasks
+from afterwards.cli.queues import pause_queues, resume_queues
 from afterwards.cli.steering import cancel_tasks, retry_tasks
 from afterwards.cli.trouble import Trouble, UsedWrongly
 from afterwards.cli.words import harmless_lines
@@ -20,7 +26,6 @@ from afterwards.tasks import Search, State
 
 app = typer.Typer(
     name="afterwards",
-    help="FastAPI's background tasks, made durable: look at them, steer them, run them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -36,6 +41,9 @@ Url = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Ids = Annotated[list[UUID], typer.Argument(metavar="ID...", help="The ids of the tasks.", show_default=False)]
+Queues = Annotated[list[str], typer.Argument(metavar="QUEUE...", help="The names of the queues.", show_default=False)]
+
+MAX_AGE = 1e10  # seconds, some 300 years
 
 
 def run() -> int:
@@ -47,6 +55,21 @@ def run() -> int:
     except (Trouble, AfterwardsError) as error:
         return _fail(error, 1)
     return 0
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print_text(f"afterwards {version('afterwards')}")
+        raise typer.Exit
+
+
+@app.callback()
+def afterwards(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """FastAPI's background tasks, made durable: look at them, steer them, run them."""
 
 
 @app.command()
@@ -77,8 +100,9 @@ def worker(
     queue: Annotated[list[str] | None, typer.Option(help="Serve only this queue; may be repeated.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log a line for each task.")] = False,
 ) -> None:
-    """Run tasks without the web app. SIGTERM or Ctrl-C lets them finish, a second one does not."""
-    work(imported(place), concurrency=concurrency, queues=queue or (), verbose=verbose)
+    """Run tasks without the web app. SIGTERM or Ctrl-C lets them finish, one more does not."""
+    queues = _named(queue or [])
+    work(imported(place), concurrency=concurrency, queues=queues, verbose=verbose)
 
 
 @app.command("list")
@@ -119,11 +143,44 @@ def cancel(ids: Ids, app: App = None, url: Url = None, json: Json = False) -> No
 
 
 @app.command()
+def pause(queues: Queues, app: App = None, url: Url = None, json: Json = False) -> None:
+    """Start nothing more from these queues, on any worker; what runs goes on."""
+    pause_queues(instance(app, url), _named(queues), json=json)
+
+
+@app.command()
+def resume(queues: Queues, app: App = None, url: Url = None, json: Json = False) -> None:
+    """Let paused queues go on."""
+    resume_queues(instance(app, url), _named(queues), json=json)
+
+
+@app.command()
+def prune(
+    older_than: Annotated[
+        float | None,
+        typer.Option(min=0, max=MAX_AGE, metavar="SECONDS", help="By default the retention.", show_default=False),
+    ] = None,
+    app: App = None,
+    url: Url = None,
+    json: Json = False,
+) -> None:
+    """Delete tasks that ended long ago. Never one that has not ended."""
+    age = None if older_than is None else timedelta(seconds=older_than)
+    prune_tasks(instance(app, url), older_than=age, json=json)
+
+
+@app.command()
 def check(app: App = None, url: Url = None, json: Json = False) -> None:
     """Say what is wrong with this set-up. Changes nothing."""
     chosen = instance(app, url)
-    works = checking.app_works() if app is None else chosen.house.settings.worker
+    works = environment.worker_allowed() if app is None else chosen.house.settings.worker
     raise typer.Exit(checking.check(chosen, app_works=works, json=json))
+
+
+def _named(queues: list[str]) -> list[str]:
+    if not all(queue.strip() for queue in queues):
+        raise UsedWrongly("a queue has a name, and '' is none")
+    return queues
 
 
 def _fail(error: Exception, code: int) -> int:

@@ -6,8 +6,10 @@ import contextlib
 import importlib
 import os
 import sys
-from types import ModuleType
+import traceback
+from types import ModuleType, TracebackType
 
+from afterwards import environment
 from afterwards.app import Afterwards
 from afterwards.cli.trouble import Trouble, UsedWrongly
 
@@ -18,14 +20,19 @@ def instance(app: str | None, url: str | None) -> Afterwards:
         raise UsedWrongly("--app and --url both name a store: give one of them")
     if app is not None:
         return imported(app)
+    _check_environment()
     return Afterwards(url=url, worker=False)
 
 
 def imported(place: str) -> Afterwards:
     """The instance at `module:attribute`. Raises UsedWrongly, Trouble."""
     module_name, _, attribute = place.partition(":")
-    if not module_name or not attribute:
-        raise UsedWrongly(f"{place!r} has not the form module:attribute, such as main:afterwards")
+    if not attribute or not _is_module_name(module_name):
+        raise UsedWrongly(
+            f"{place!r} has not the form module:attribute, such as main:afterwards or package.main:afterwards: the "
+            "module's name, not its path, as seen from the current folder"
+        )
+    _check_environment()
     module = _module(module_name)
     found: object = module
     for name in attribute.split("."):
@@ -34,6 +41,17 @@ def imported(place: str) -> Afterwards:
         return found
     what = "nothing" if found is None else f"a {type(found).__name__}, not an Afterwards"
     raise Trouble(f"{place} is {what}{_suggestion(module)}")
+
+
+def _is_module_name(name: str) -> bool:
+    return all(name.split(".")) and not name.endswith(".py") and not any(sign in name for sign in "/\\\0")
+
+
+def _check_environment() -> None:
+    try:
+        environment.runs_inline()
+    except ValueError as error:
+        raise Trouble(str(error)) from error
 
 
 def _module(name: str) -> ModuleType:
@@ -46,6 +64,24 @@ def _module(name: str) -> ModuleType:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise Trouble(f"{name} cannot be imported: it needs {error.name}, which is not installed here") from error
         raise Trouble(f"there is no module {error.name} in {os.getcwd()}, nor installed") from error
+    except (Exception, SystemExit) as error:  # a script without a guard may exit
+        raise Trouble(f"{name} cannot be imported: {_told(error)}") from error
+
+
+def _told(error: BaseException) -> str:
+    """What the module raised, and where in it; how we came there is nobody's matter."""
+    lines = traceback.format_exception(type(error), error, _from_the_module_on(error.__traceback__))
+    return f"{type(error).__name__}: {error}\n\n{''.join(lines).rstrip()}"
+
+
+def _from_the_module_on(trace: TracebackType | None) -> TracebackType | None:
+    ours = (__file__, importlib.__file__)
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if file not in ours and not file.startswith("<frozen importlib"):
+            break
+        trace = trace.tb_next
+    return trace
 
 
 def _suggestion(module: ModuleType) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 
 from afterwards.checkup import Finding, note, well, wrong
@@ -79,7 +80,7 @@ def _about_paused(census: Census) -> list[Finding]:
         note(
             "queues",
             f"{harmless(queue)} is paused, {census.waiting_by_queue.get(queue, 0)} tasks wait in it; "
-            f"`await afterwards.resume({harmless(queue)!r})` lets it go on",
+            f"`afterwards resume {harmless(shlex.quote(queue))}` lets it go on",
         )
         for queue in census.paused
     ]

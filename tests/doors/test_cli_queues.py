@@ -1,0 +1,81 @@
+"""`afterwards pause`, `resume`, `prune` and `--version`."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests.doors.cli_runs import CommandLine
+from tests.doors.cli_tasks import fail, greet, knowing
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(tmp_path, capsys, monkeypatch)
+
+
+async def test_a_queue_is_paused_and_goes_on(command: CommandLine):
+    async with knowing(command.url).opened() as afterwards:
+        await afterwards.add(fail, "waits")
+        assert command.on_store("pause", "mail").out == "mail  paused now; 1 tasks wait in it\n"
+        assert (await afterwards.census()).paused == ("mail",)
+        assert command.on_store("pause", "mail").out == "mail  unchanged, it is paused; 1 tasks wait in it\n"
+        assert command.on_store("resume", "mail").out == "mail  not paused now; 1 tasks wait in it\n"
+        assert (await afterwards.census()).paused == ()
+
+
+async def test_several_queues_as_json(command: CommandLine):
+    async with knowing(command.url).opened() as afterwards:
+        await afterwards.pause("mail")
+        run = command.on_store("resume", "mail", "default", "--json")
+    assert run.code == 0
+    assert run.json == [
+        {"queue": "mail", "changed": True, "paused": False, "waiting": 0},
+        {"queue": "default", "changed": False, "paused": False, "waiting": 0},
+    ]
+
+
+async def test_a_queue_that_is_no_plain_word_cannot_steer_the_terminal(command: CommandLine):
+    async with knowing(command.url).opened():
+        assert command.on_store("pause", "\x1b[2J").out.startswith("\\x1b[2J  paused now")
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+def test_without_a_store_nothing_is_made(command: CommandLine, verb: str):
+    run = command.on_store(verb, "mail")
+    assert run.code == 1
+    assert "there is no store" in run.err
+    assert command.files() == set()
+
+
+@pytest.mark.parametrize("names", [[], [""], ["mail", " "]])
+def test_a_queue_without_a_name_is_a_wrong_use(command: CommandLine, names: list[str]):
+    assert command.on_store("pause", *names).code == 2
+
+
+async def test_what_has_ended_is_pruned_and_nothing_else(command: CommandLine):
+    async with knowing(command.url).opened() as afterwards:
+        await afterwards.add(greet, "ends")
+        await afterwards.drain()
+        waiting = await afterwards.using(delay=60).add(greet, "waits")
+        assert command.on_store("prune").out == "0 tasks deleted that ended more than 1 d ago.\n"
+        assert command.on_store("prune", "--older-than", "0", "--json").json == {"deleted": 1, "older_than": 0.0}
+        assert [task.id for task in await afterwards.find()] == [waiting.id]
+
+
+def test_pruning_no_store_makes_none(command: CommandLine):
+    assert command.on_store("prune").code == 0
+    assert command.files() == set()
+
+
+@pytest.mark.parametrize("age", ["-1", "soon", "1e300", "nan"])
+def test_an_age_that_makes_no_sense_is_a_wrong_use(command: CommandLine, age: str):
+    assert command.on_store("prune", "--older-than", age).code == 2
+
+
+def test_the_version(command: CommandLine):
+    run = command("--version")
+    assert (run.code, run.out) == (0, f"afterwards {version('afterwards')}\n")
