@@ -6,6 +6,7 @@ without anybody having looked for them.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,9 +15,10 @@ import anyio.to_thread
 
 from afterwards.batch import LocalCall
 from afterwards.errors import StoreUnavailable
-from afterwards.events import Events, LocalTaskFailed, RanLocally, StoreAway, TasksAdded
+from afterwards.events import Events, LocalTaskFailed, Presence, RanLocally, TasksAdded
+from afterwards.runner import was_cancelled_from_outside
 from afterwards.store import Store
-from afterwards.tasks import NO_DELAY, Call, TaskId
+from afterwards.tasks import NO_DELAY, Call, Task, TaskId
 from afterwards.worker import Worker
 
 
@@ -27,6 +29,7 @@ class HandOff:
         self._store = store
         self._events = events
         self._worker = worker
+        self._presence = Presence(events, "add")
 
     async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
         """Store the calls; those that the worker here has room for are claimed by the same write."""
@@ -37,8 +40,9 @@ class HandOff:
             else:
                 await self._take_with(worker, calls, sent=sent)
         except StoreUnavailable as error:
-            self._events.say(StoreAway(doing="add", error=error))
+            self._presence.away(error)
             raise
+        self._presence.back()
         if self._events.heard(TasksAdded):
             self._events.say(TasksAdded(ids=tuple(call.id for call in calls)))
 
@@ -64,15 +68,27 @@ class HandOff:
         finally:
             if claimed_by is not None:
                 worker.unpromise(count)
-        worker.accept(one.claimed for one in added if one.claimed is not None)
+        claimed = [one.claimed for one in added if one.claimed is not None]
+        if len(calls) > 1:
+            _expect_followers(worker, calls, claimed)
+        worker.accept(claimed)
 
     async def _run_locally(self, call: LocalCall) -> None:
         name = getattr(call.function, "__qualname__", type(call.function).__qualname__)
         self._events.say(RanLocally(function=name, why=call.why))
         try:
             await call_locally(call)
-        except Exception as error:
+        except asyncio.CancelledError as error:
+            if was_cancelled_from_outside():
+                raise
             self._events.say(LocalTaskFailed(function=name, error=error))
+        except BaseException as error:  # SystemExit too: the next one runs all the same
+            self._events.say(LocalTaskFailed(function=name, error=error))
+
+
+def _expect_followers(worker: Worker, calls: Sequence[Call], claimed: Sequence[Task]) -> None:
+    heads = {call.after for call in calls}
+    worker.expect_followers(task.id for task in claimed if task.id in heads)
 
 
 def _may_start_now(call: Call) -> bool:

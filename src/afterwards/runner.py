@@ -121,7 +121,7 @@ class Runner:
             if inspect.isawaitable(returned):  # of a `def` function too: a plain wrapper around an `async def` one
                 await returned
         except asyncio.CancelledError as error:
-            if _cancelled_from_outside():
+            if was_cancelled_from_outside():
                 raise
             return error
         except BaseException as error:  # SystemExit too: a task must not end its worker
@@ -164,6 +164,7 @@ def _enter(task: Task) -> Token[CurrentTask]:
     return _current.set(CurrentTask(id=task.id, name=task.name, attempt=task.attempt, run=task.run))
 
 
-def _cancelled_from_outside() -> bool:
+def was_cancelled_from_outside() -> bool:
+    """Whether the running asyncio task was cancelled, rather than that its code raised CancelledError by itself."""
     surrounding = asyncio.current_task()
     return surrounding is not None and surrounding.cancelling() > 0

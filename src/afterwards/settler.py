@@ -17,7 +17,7 @@ from afterwards.store import Store
 from afterwards.tasks import Settled, Task, WorkerId
 
 LARGEST_WRITE = 500
-GATHERING = 0.010  # seconds: while other tasks run, their outcomes come soon and share the write
+GATHERING = 0.010  # seconds: other outcomes, and adds, come meanwhile and share the write
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
@@ -29,16 +29,15 @@ class Settler:
         store: Store,
         events: Events,
         *,
-        busy: Callable[[], bool],
         settled: Callable[[Sequence[Task]], None],
     ) -> None:
         self._store = store
         self._events = events
         self._presence = Presence(events, "settle")
-        self._busy = busy
         self._settled = settled
         self._outcomes: list[Outcome] = []
         self._in_hand = 0
+        self._hurry = False
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -49,9 +48,10 @@ class Settler:
         """How many outcomes wait to be written, or are on their way."""
         return len(self._outcomes) + self._in_hand
 
-    def put(self, outcome: Outcome) -> None:
-        """Settle this outcome soon."""
+    def put(self, outcome: Outcome, *, hurry: bool = False) -> None:
+        """Settle this outcome soon; in a `hurry` at once, since another task waits for it."""
         self._outcomes.append(outcome)
+        self._hurry |= hurry
         self._idle.clear()
         self._arrived.set()
 
@@ -59,7 +59,7 @@ class Settler:
         """Settle until cancelled."""
         while True:
             await self._arrived.wait()
-            if self._busy() and len(self._outcomes) < LARGEST_WRITE:
+            if not self._hurry and len(self._outcomes) < LARGEST_WRITE:
                 await asyncio.sleep(GATHERING)
             await self._settle_some()
 
@@ -69,7 +69,7 @@ class Settler:
 
     async def _settle_some(self) -> None:
         some, self._outcomes = self._outcomes[:LARGEST_WRITE], self._outcomes[LARGEST_WRITE:]
-        self._in_hand = len(some)
+        self._in_hand, self._hurry = len(some), False
         settled = await self._until_written(some)
         self._in_hand = 0
         self._say_dropped(some, settled)

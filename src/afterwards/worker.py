@@ -31,7 +31,6 @@ from afterwards.store import Store
 from afterwards.tasks import NO_DELAY, Task, TaskId, WorkerId
 
 POLL = 1.0  # seconds, jittered: every wake-up is only a hint, this stands behind it
-_FEW = 8
 _STILL_RUNNING_HERE = timedelta(seconds=1)
 
 
@@ -53,7 +52,7 @@ class Worker:
         self._slots = Slots(options.concurrency)
         self._runner = Runner(registry, events, threads=options.threads)
         self._runs = Runs(self._runner, self._slots, events, ended=self._ended)
-        self._settler = Settler(store, events, busy=self._is_crowded, settled=self._take_followers)
+        self._settler = Settler(store, events, settled=self._take_followers)
         self._janitor = Janitor(
             store, events, life, lease=options.lease, retention=options.retention, knows=self._knows
         )
@@ -68,6 +67,7 @@ class Worker:
             asked_to_stop=self._runs.stop,
         )
         self._unknown: set[str] = set()
+        self._heads: set[TaskId] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self._nap: asyncio.Timeout | None = None
@@ -115,6 +115,10 @@ class Worker:
     def hold_back(self, ids: Iterable[TaskId]) -> None:
         """None of these starts here before `let_go`: their response is still to be sent."""
         self._slots.hold_back(ids)
+
+    def expect_followers(self, heads: Iterable[TaskId]) -> None:
+        """These were claimed here, and others wait for them: their outcomes are settled at once."""
+        self._heads.update(heads)
 
     def let_go(self, ids: Iterable[TaskId]) -> None:
         """Their response has been sent: those that were claimed meanwhile start, as far as there is room."""
@@ -209,15 +213,12 @@ class Worker:
     def _is_busy(self) -> bool:
         return len(self._runs) > 0
 
-    def _is_crowded(self) -> bool:
-        """Many run, so that more outcomes will come in a moment."""
-        return len(self._runs) > _FEW
-
     def _ended(self, task: Task, outcome: Outcome | None) -> None:
         if outcome is not None:
             if outcome.ending is Ending.UNKNOWN:
                 self._unknown.add(task.name)
-            self._settler.put(outcome)
+            self._settler.put(outcome, hurry=task.after is not None or task.id in self._heads)
+        self._heads.discard(task.id)
         self._room_made.set()
         if task.suspect:
             self._wake()  # the next suspect may run
