@@ -23,11 +23,15 @@ def signatures(function: Callable[..., object]) -> list[inspect.Signature]:
     Raises CannotName when there is none to be read, as for some functions written in C.
     """
     try:
-        shown, real = _signature(function, follow_wrapped=True), _signature(function, follow_wrapped=False)
+        shown = _signature(function, follow_wrapped=True)
     except (TypeError, ValueError) as error:
         raise CannotName(
             f"{function!r:.100} does not say what its parameters are: {error}. Write a function that calls it."
         ) from error
+    try:
+        real = _signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):  # what wraps it is written in C, as functools.lru_cache is, and passes all on
+        return [shown]
     return [shown] if shown.parameters.keys() == real.parameters.keys() else [shown, real]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from afterwards.errors import CannotName
-from afterwards.partials import Callee
+from afterwards.partials import Callee, refuse_unrun
 from afterwards.started import STARTED, importable_name, started_module
 
 
@@ -44,6 +44,7 @@ def name_of(function: Callee) -> str:
 
 def name_to_be(function: Callee) -> str:
     """The name that `function` will have once its module is complete. Raises CannotName when it never will."""
+    refuse_unrun(function)
     module, qualname = _place(function)
     if "<lambda>" in qualname:
         raise CannotName(

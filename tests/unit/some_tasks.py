@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -39,6 +40,14 @@ class Mailer:
     @classmethod
     def send_many(cls, to: list[str]) -> type:
         return cls
+
+    @staticmethod
+    def send_each(to: list[str]) -> Iterator[str]:
+        yield from to
+
+    @classmethod
+    def send_every(cls, to: list[str]) -> Iterator[str]:
+        yield from to
 
     def send_mine(self, to: str) -> None: ...
 
@@ -105,6 +114,48 @@ async def send_logged_later(to: str) -> None: ...
 
 @Remembering
 def send_remembered(to: str) -> None: ...
+
+
+@functools.lru_cache
+def send_once(to: str) -> str:
+    return to
+
+
+def send_piecemeal(to: str) -> Iterator[str]:
+    yield to
+
+
+async def send_piecemeal_later(to: str) -> AsyncIterator[str]:
+    yield to
+
+
+@contextlib.contextmanager
+def sending(to: str) -> Iterator[None]:
+    yield
+
+
+@contextlib.asynccontextmanager
+async def sending_later(to: str) -> AsyncIterator[None]:
+    yield
+
+
+@sending("a@example.org")
+def send_inside(to: str) -> None: ...
+
+
+def driven(function: Callable[..., Iterator[Any]]) -> Callable[..., list[Any]]:
+    """A decorator that runs what it wraps to its end."""
+
+    @functools.wraps(function)
+    def around(*args: Any, **kwargs: Any) -> list[Any]:
+        return list(function(*args, **kwargs))
+
+    return around
+
+
+@driven
+def send_driven(to: str) -> Iterator[str]:
+    yield to
 
 
 class Caller:

@@ -83,6 +83,11 @@ def test_annotations_are_looked_up_where_the_wrapped_function_stands():
     }
 
 
+def test_a_cache_written_in_c_has_the_signature_of_what_it_wraps():
+    [signature] = signatures(tasks.send_once)
+    assert list(signature.parameters) == ["to"]
+
+
 def test_a_function_without_a_readable_signature_is_refused_in_words():
     if _has_signature(time.sleep):
         pytest.skip("this Python says what time.sleep takes")

@@ -23,6 +23,9 @@ HERE = tasks.__name__
         (tasks.send_later, f"{HERE}:send_later"),
         (tasks.send_logged, f"{HERE}:send_logged"),
         (tasks.send_remembered, f"{HERE}:send_remembered"),
+        (tasks.send_once, f"{HERE}:send_once"),
+        (tasks.send_inside, f"{HERE}:send_inside"),
+        (tasks.send_driven, f"{HERE}:send_driven"),
         (tasks.Mailer.send_one, f"{HERE}:Mailer.send_one"),
         (tasks.Mailer.Inner.send_one, f"{HERE}:Mailer.Inner.send_one"),
         (tasks.Mailer().send_one, f"{HERE}:Mailer.send_one"),
@@ -55,6 +58,12 @@ def test_a_class_method_is_called_on_the_class_it_was_taken_from():
         (partial(tasks.send), "can be called"),
         (tasks.Mailer, "is a class"),
         (tasks.original_moved_away, "does not lead back"),
+        (tasks.send_piecemeal, "has a `yield` in it"),
+        (tasks.send_piecemeal_later, "has a `yield` in it"),
+        (tasks.Mailer.send_each, "Mailer.send_each has a `yield` in it"),
+        (tasks.Mailer.send_every, "Mailer.send_every has a `yield` in it"),
+        (tasks.sending, "sending is a context manager"),
+        (tasks.sending_later, "sending_later is a context manager"),
     ],
 )
 def test_what_no_worker_could_find_is_refused_in_words(function, words):
@@ -73,6 +82,11 @@ def test_another_function_under_the_same_name_is_noticed():
 
 def test_the_name_to_be_is_known_before_the_module_is_complete():
     assert name_to_be(tasks.original_moved_away) == f"{HERE}:moved_away"
+
+
+def test_a_generator_function_is_refused_when_it_is_decorated():
+    with pytest.raises(CannotName, match="yield"):
+        name_to_be(tasks.send_piecemeal)
 
 
 @pytest.mark.parametrize(

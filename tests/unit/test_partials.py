@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import functools
+import gc
+import warnings
 from functools import partial
 
 import pytest
 
+from afterwards.errors import CannotName
 from afterwards.partials import unfold
+from tests.unit import some_tasks as tasks
 
 
 def send(*args, **kwargs):
@@ -40,3 +44,30 @@ def test_placeholders_take_the_first_arguments():
     hole = vars(functools)["Placeholder"]
     function = partial(send, hole, 2, hole, 4)
     assert unfold(function, (1, 3, 5), {})[1] == (1, 2, 3, 4, 5)
+
+
+def test_a_coroutine_is_told_to_be_a_call_and_closed():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(TypeError, match=r"called already: write add_task\(send_later, \.\.\.\)"):
+            unfold(tasks.send_later("a@example.org"), (), {})  # type: ignore[arg-type]  # the point of it
+        gc.collect()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (None, r"not None: after add_task\(send\(x\)\)"),
+        ("send", r"not 'send' of type str: write add_task\(send, x\)"),
+        (5, "a function is wanted, not 5 of type int"),
+    ],
+)
+def test_what_is_no_function_is_no_task(given, words):
+    with pytest.raises(TypeError, match=words):
+        unfold(given, (), {})
+
+
+@pytest.mark.parametrize("function", [tasks.send_piecemeal, partial(tasks.sending, "a"), partial(tasks.send_piecemeal)])
+def test_a_function_whose_body_a_call_would_not_run_is_refused_inside_of_a_partial_too(function):
+    with pytest.raises(CannotName, match="calling it runs nothing of its body"):
+        unfold(function, (), {})
