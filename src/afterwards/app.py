@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 
-from afterwards import environment, starlette
+from afterwards import checks, environment, starlette
 from afterwards.adding import AS_DECORATED, How, Tasks, call_options
 from afterwards.batch import TaskHandle, WhenUnnameable
 from afterwards.events import Ear, Event
@@ -86,21 +86,21 @@ class Afterwards(UsingAfterwards):
         add_timeout: Duration = 5.0,
     ) -> None:
         options = WorkerOptions(
-            queues=_queues(queues),
-            concurrency=_at_least_one(concurrency, "concurrency"),
-            threads=_at_least_one(threads, "threads"),
-            lease=_some_time(lease, "lease"),
+            queues=checks.queue_names(queues),
+            concurrency=checks.whole_number(concurrency, "concurrency"),
+            threads=checks.whole_number(threads, "threads"),
+            lease=checks.some_time(lease, "lease"),
             grace=as_duration(grace, "grace"),
             retention=as_duration(retention, "retention"),
         )
         settings = Settings(
-            url=url or environment.store_url(),
-            worker=worker and environment.worker_allowed(),
+            url=environment.store_url() if url is None else checks.url(url),
+            worker=checks.yes_or_no(worker, "worker") and environment.worker_allowed(),
             options=options,
-            retry=retry or Retry(),
-            max_bytes=_at_least_one(max_bytes, "max_bytes"),
-            when_unnameable=None if when_unnameable is None else WhenUnnameable(when_unnameable),
-            add_timeout=_some_time(add_timeout, "add_timeout"),
+            retry=checks.policy(retry),
+            max_bytes=checks.whole_number(max_bytes, "max_bytes"),
+            when_unnameable=_when_unnameable(when_unnameable),
+            add_timeout=checks.some_time(add_timeout, "add_timeout"),
         )
         self.house = _house(settings)
         super().__init__(self.house, AS_DECORATED)
@@ -208,8 +208,9 @@ class Afterwards(UsingAfterwards):
         after: TaskId | None = None,
     ) -> list[Task]:
         """Tasks that match, the newest first; the next page comes with `after` set to the last one's id."""
-        search = Search(state=None if state is None else State(state), queue=queue, name=name)
-        return await self.house.store.find(search, limit=limit, after=after)
+        wanted = None if state is None else checks.choice(state, State, "state")
+        search = Search(state=wanted, queue=queue, name=name)
+        return await self.house.store.find(search, limit=checks.whole_number(limit, "limit"), after=after)
 
     async def cancel(self, task_id: TaskId) -> Task:
         """A waiting task never runs, a running async one is interrupted; one that has ended stays as it is.
@@ -226,11 +227,11 @@ class Afterwards(UsingAfterwards):
 
     async def pause(self, queue: str) -> None:
         """Start nothing more from this queue, on any worker, until `resume`."""
-        await self.house.store.pause(queue, paused=True)
+        await self.house.store.pause(checks.queue_name(queue), paused=True)
 
     async def resume(self, queue: str) -> None:
         """Let a paused queue go on."""
-        await self.house.store.pause(queue, paused=False)
+        await self.house.store.pause(checks.queue_name(queue), paused=False)
 
     async def census(self) -> Census:
         """How many tasks there are in which state, who works, which queues are paused."""
@@ -249,28 +250,11 @@ def _house(settings: Settings) -> House:
     return house
 
 
+def _when_unnameable(value: str | None) -> WhenUnnameable | None:
+    return None if value is None else checks.choice(value, WhenUnnameable, "when_unnameable")
+
+
 def _run_elsewhere(work: Callable[[], Coroutine[Any, Any, R]]) -> R:
     """Run a coroutine to its end in a thread with a loop of its own, whatever the calling thread is doing."""
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="afterwards-add") as pool:
         return pool.submit(lambda: asyncio.run(work())).result()
-
-
-def _queues(queues: Sequence[str] | None) -> tuple[str, ...] | None:
-    if isinstance(queues, str):
-        raise ValueError(f"queues takes a list of names, such as [{queues!r}], not one string")
-    if queues is not None and not queues:
-        raise ValueError("queues is empty: this worker would serve nothing; None serves all, worker=False none")
-    return None if queues is None else tuple(queues)
-
-
-def _some_time(value: Duration, what: str) -> timedelta:
-    duration = as_duration(value, what)
-    if not duration:
-        raise ValueError(f"{what} cannot be zero")
-    return duration
-
-
-def _at_least_one(value: int, what: str) -> int:
-    if value < 1:
-        raise ValueError(f"{what} is a whole number of at least 1, not {value!r}")
-    return value

@@ -25,10 +25,10 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.name is not None:
-            _check_word(self.name, "name")
-        _check_word(self.queue, "queue")
+            check_word(self.name, "name")
+        check_word(self.queue, "queue")
         _check_priority(self.priority)
-        _check_retry(self.retry)
+        check_retry(self.retry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +52,10 @@ class CallOptions:
         if self.due is not None:
             _check_due(self.due, self.delay)
         if self.queue is not None:
-            _check_word(self.queue, "queue")
+            check_word(self.queue, "queue")
         if self.priority is not None:
             _check_priority(self.priority)
-        _check_retry(self.retry)
+        check_retry(self.retry)
 
 
 def _check_due(due: object, delay: timedelta) -> None:
@@ -74,8 +74,8 @@ def _check_due(due: object, delay: timedelta) -> None:
         raise ValueError("delay and due both say when the task is due: give one of them")
 
 
-def _check_word(value: object, what: str) -> None:
-    """Asked at run time, since not every caller has his types checked."""
+def check_word(value: object, what: str) -> None:
+    """Raise ValueError unless it is a name that every store can keep; not every caller has his types checked."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{what} takes a name, and cannot be empty: {value!r}")
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
@@ -89,6 +89,7 @@ def _check_priority(value: object) -> None:
         raise ValueError(f"priority is a whole number from 0 to {HIGHEST_PRIORITY}, higher first, not {value!r}")
 
 
-def _check_retry(value: object) -> None:
+def check_retry(value: object) -> None:
+    """Raise ValueError unless it is a policy, or None."""
     if value is not None and not isinstance(value, Retry):
         raise ValueError(f"retry takes a Retry, such as Retry(attempts=3) or Retry.never, not {value!r}")

@@ -1,0 +1,76 @@
+"""What an Afterwards may be told, checked when it is said: not every caller has his types checked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from afterwards.options import check_retry, check_word
+from afterwards.retries import Retry, as_duration
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def whole_number(value: object, what: str) -> int:
+    """A number of things, at least one."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{what} is a whole number of at least 1, not {value!r}")
+    return value
+
+
+def yes_or_no(value: object, what: str) -> bool:
+    """True or False, and nothing that only counts as one of them."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{what} is True or False, not {value!r}")
+    return value
+
+
+def some_time(value: float | timedelta, what: str) -> timedelta:
+    """A duration that is more than nothing."""
+    duration = as_duration(value, what)
+    if not duration:
+        raise ValueError(f"{what} cannot be zero")
+    return duration
+
+
+def queue_names(value: object) -> tuple[str, ...] | None:
+    """The queues that a worker serves; None for all."""
+    if value is None:
+        return None
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError(f"queues takes a list of names, such as ['mail'], not {value!r}")
+    names: list[str] = []
+    for name in value:
+        check_word(name, "queues")
+        names.append(str(name))
+    if not names:
+        raise ValueError("queues is empty: this worker would serve nothing; None serves all, worker=False none")
+    return tuple(names)
+
+
+def queue_name(value: object) -> str:
+    """One queue."""
+    check_word(value, "queue")
+    return str(value)
+
+
+def policy(value: object) -> Retry:
+    """The default policy of every task."""
+    check_retry(value)
+    return value if isinstance(value, Retry) else Retry()
+
+
+def choice(value: object, among: type[Choice], what: str) -> Choice:
+    """One of a few words."""
+    if not isinstance(value, str) or value not in set(among):
+        raise ValueError(f"{what} is one of {', '.join(among)}, not {value!r}")
+    return among(value)
+
+
+def url(value: object) -> str:
+    """Where a store is."""
+    if not isinstance(value, str):
+        raise ValueError(f"url is a text such as 'sqlite:///afterwards.db', not {value!r}")
+    return value
