@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import PurePath
 from types import BuiltinFunctionType, FunctionType, MethodType
 
 from afterwards.parts import parts
@@ -34,13 +35,19 @@ def _is(*places: str) -> Callable[[object], bool]:
 
 
 def _has_surrogates(value: object) -> bool:
-    return isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value)
+    return isinstance(value, str | PurePath) and any("\ud800" <= character <= "\udfff" for character in str(value))
 
 
-_SURROGATES = (
+def _is_endless(value: object) -> bool:
+    """Of more digits than pydantic, as Python itself, reads from text."""
+    return isinstance(value, int) and value.bit_length() >= (10**4300).bit_length()
+
+
+HALF_A_CHARACTER = (
     "there is half a character in it (a lone surrogate, as in file names that are no UTF-8). "
     "Pass it as bytes, os.fsencode(name), or clean it."
 )
+_ENDLESS = "an int of more than 4,300 digits is not read back from text. Pass it as a str, hex(number), or as bytes."
 _SECRET = "a secret would be stored as stars. Pass the name or id under which the task can fetch it."
 _ROW = "it is a row of the database, bound to its session. Pass its id, and load it in the task."
 _CONNECTION = "an open connection or session cannot be kept. Open one inside the task."
@@ -52,7 +59,8 @@ _COROUTINE = "it has not been awaited. Await it, and pass its result."
 _ITERATOR = "it can be read only once. Pass a list."
 
 _KNOWN: list[tuple[Callable[[object], bool], str]] = [
-    (_has_surrogates, _SURROGATES),
+    (_has_surrogates, HALF_A_CHARACTER),
+    (_is_endless, _ENDLESS),
     (_is("pydantic:SecretStr", "pydantic:SecretBytes", "pydantic:Secret"), _SECRET),
     (lambda value: is_row(type(value)), _ROW),
     (_is("sqlalchemy:Session", "sqlalchemy:AsyncSession", "sqlalchemy:scoped_session"), _CONNECTION),

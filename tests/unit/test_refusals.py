@@ -64,6 +64,16 @@ a_notebook._notes.append("a note")  # noqa: SLF001  # as the model's own methods
 a_circle: list[object] = []
 a_circle.append(a_circle)
 
+DAY = date(2026, 1, 1)
+
+
+def nested(depth: int) -> list[object]:
+    inside: list[object] = []
+    for _ in range(depth):
+        inside = [inside]
+    return inside
+
+
 CHANGED = [
     (str, 5, "of type int", "not be read back as str", "Pass what the annotation says"),
     (str, Size.SMALL, "would come back as str", "Pass str, or annotate the parameter with", "Size"),
@@ -90,11 +100,17 @@ CHANGED = [
     (Any, b"\xff", "come back as str", "Annotate", "bytes"),
     (Any, Person(name="a"), "come back as dict", "Annotate", "Person"),
     (Any, object(), "could not be written", "Annotate", "plain values"),
-    (Any, a_circle, "could not be written", "Circular", "plain values"),
+    (Any, a_circle, "person", "it holds itself", "Pass an id"),
+    (list, nested(200), "person", "nested too deep", "pass an id or a path"),
+    (Any, nested(1000), "person", "nested too deep", "pass an id or a path"),
+    (dict[str, Any], {"a": DAY}, "person['a']", "come back as str", "a type that says datetime.date for this part"),
+    (Any, [DAY], "person[0]", "come back as str", "a type that says datetime.date for this part"),
+    (list[Person], [Customer(name="a")], "person[0]", "subclass adds", "Customer for this part"),
     (Collection[UUID], [UUID(int=1)], "person[0]", "come back as str", "Annotate"),
     ("NoSuchName", {UUID(int=1)}, "it is of type set", "come back as list", "Annotate"),
     (Unfinished, Unfinished.model_construct(), "could not be written", "Annotate", "plain values"),
-    (int, 10**5000, "of type int", "not be read back as int", "pass an id"),
+    (int, 10**5000, "person", "more than 4,300 digits", "Pass it as a str, hex(number)"),
+    (Any, {"a": [10**5000]}, "person['a'][0]", "more than 4,300 digits", "Pass it as a str, hex(number)"),
 ]
 
 
@@ -146,6 +162,9 @@ KNOWN = [
     (Any, (number for number in [1]), "Pass a list"),
     (str, "a\udcffb", "half a character"),
     (Any, "\ud800", "half a character"),
+    (Path, Path("a\udcff"), "half a character"),
+    (dict[str, Any], {"a": Path("a\udcff")}, "half a character"),
+    (Any, {"\udcff": 1}, "half a character"),
 ]
 
 
