@@ -22,14 +22,14 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
 class Settler:
-    """Settles what its worker ran; hands the followers that this freed back to the worker, already claimed."""
+    """Settles what its worker ran; tells it what is settled, with the followers that this freed, already claimed."""
 
     def __init__(
         self,
         store: Store,
         events: Events,
         *,
-        settled: Callable[[Sequence[Task]], None],
+        settled: Callable[[Sequence[Outcome], Sequence[Task]], None],
     ) -> None:
         self._store = store
         self._events = events
@@ -73,7 +73,7 @@ class Settler:
         settled = await self._until_written(some)
         self._in_hand = 0
         self._say_dropped(some, settled)
-        self._settled(settled.claimed)
+        self._settled(some, settled.claimed)
         if not self._outcomes:
             self._arrived.clear()
             self._idle.set()

@@ -52,7 +52,7 @@ class Worker:
         self._slots = Slots(options.concurrency)
         self._runner = Runner(registry, events, threads=options.threads)
         self._runs = Runs(self._runner, self._slots, events, ended=self._ended)
-        self._settler = Settler(store, events, settled=self._take_followers)
+        self._settler = Settler(store, events, settled=self._settled)
         self._janitor = Janitor(
             store, events, life, lease=options.lease, retention=options.retention, knows=self._knows
         )
@@ -68,6 +68,7 @@ class Worker:
         )
         self._unknown: set[str] = set()
         self._heads: set[TaskId] = set()
+        self._suspects: set[TaskId] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self._nap: asyncio.Timeout | None = None
@@ -167,16 +168,20 @@ class Worker:
         if room <= 0:
             await self._wait_for_room()
             return
-        suspects = not self._slots.runs_suspect()
+        suspects = self._may_take_suspect()
         tasks = await self._store.claim(worker, limit=room, suspects=suspects, unknown=self._unknown)
         self.accept(tasks)
         if len(tasks) < room:
-            await self._wait_for_tasks(worker, suspects=suspects and not self._slots.runs_suspect())
+            await self._wait_for_tasks(worker, suspects=self._may_take_suspect())
 
     async def _sign_on(self) -> WorkerId:
         worker = await self._shift.sign_on(self._registry.known_names())
         self._settler.claims_for = worker
         return worker
+
+    def _may_take_suspect(self) -> bool:
+        """One at a time; and the one before has to be settled, or a crash of the next would be laid at its door too."""
+        return not self._suspects and not self._slots.runs_suspect()
 
     def _room(self) -> int:
         """Outcomes that wait for the store count too, so that a slow store slows the claiming."""
@@ -217,14 +222,18 @@ class Worker:
         if outcome is not None:
             if outcome.ending is Ending.UNKNOWN:
                 self._unknown.add(task.name)
-            self._settler.put(outcome, hurry=task.after is not None or task.id in self._heads)
+            if task.suspect:
+                self._suspects.add(task.id)
+            hurry = task.suspect or task.after is not None or task.id in self._heads
+            self._settler.put(outcome, hurry=hurry)
         self._heads.discard(task.id)
         self._room_made.set()
-        if task.suspect:
-            self._wake()  # the next suspect may run
 
-    def _take_followers(self, claimed: Sequence[Task]) -> None:
-        self.accept(claimed)
+    def _settled(self, done: Sequence[Outcome], followers: Sequence[Task]) -> None:
+        if self._suspects:
+            self._suspects.difference_update(outcome.claim.id for outcome in done)
+            self._wake()  # the next suspect may run
+        self.accept(followers)
         self._room_made.set()
 
     def _give_back(self, tasks: Iterable[Task], delay: timedelta = NO_DELAY) -> None:

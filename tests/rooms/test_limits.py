@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from afterwards import Afterwards
+from afterwards import Afterwards, State
 from afterwards.batch import Batch
+from afterwards.outcomes import Outcome
+from afterwards.tasks import Search, Settled, WorkerCard, WorkerId
 
 now_running: set[int] = set()
 most_at_once: list[int] = []
@@ -91,3 +94,34 @@ async def test_a_task_does_not_inherit_what_the_adder_had_in_its_context(tmp_pat
         await afterwards.add(see_color)
         await afterwards.drain()
     assert colors == ["none"]
+
+
+async def test_tasks_whose_next_crash_would_end_them_run_one_at_a_time_and_each_is_settled_first(
+    tmp_path: Path,
+) -> None:
+    afterwards = Afterwards(url=f"sqlite:///{tmp_path / 'limits.db'}")
+    store, gone = afterwards.house.store, WorkerId("gone")
+    running_when_settled: list[int] = []
+    settle = store.settle
+
+    async def watched(outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
+        running_when_settled.append(len(now_running))
+        return await settle(outcomes, claimed_by=claimed_by)
+
+    async with afterwards.opened():
+        for number in range(5):
+            await afterwards.add(work, number)
+        for _ in range(2):
+            await store.sign_on(WorkerCard(id=gone, host="x", pid=1, label="x", lease=timedelta(seconds=60)))
+            while len(await store.find(Search(state=State.RUNNING), limit=9)) < 5:
+                await store.claim(gone, limit=5, suspects=False)
+            await store.rescue(known_dead=[gone], expired=False, limit=9)
+        assert all(task.suspect for task in await afterwards.find())
+    store.settle = watched  # type: ignore[method-assign]  # to look at the moment of the write
+    async with afterwards.opened(worker=True):
+        async with asyncio.timeout(20):
+            while len(numbers) < 5:
+                await asyncio.sleep(0.01)
+        await afterwards.drain()
+    assert max(most_at_once) == 1
+    assert running_when_settled == [0] * 5, "the next suspect began before the former was settled"
