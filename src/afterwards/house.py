@@ -151,13 +151,6 @@ class House:
         await batch.release()
         return handle
 
-    def release_later(self, batch: Batch) -> Callable[[], None] | None:
-        """What releases the batch from a plain callback; None where no worker waits for that."""
-        worker = self._worker
-        if worker is None or not worker.is_here or self._is_test():
-            return None
-        return lambda: worker.spawn(batch.release())
-
     def _worker_for_add(self) -> Worker | None:
         """The worker that an add may hand its tasks to; says once when there is none and nobody said why."""
         if self.has_app and not self._opened and self.settings.worker and not self._said_nobody_works:

@@ -11,9 +11,8 @@ import contextlib
 import contextvars
 import random
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any
 
 from afterwards import outcomes
 from afterwards.errors import StoreUnavailable
@@ -139,13 +138,6 @@ class Worker:
                 self._give_back([task])
             elif not self._runs.begin(task, self._group, self._context.copy()):
                 self._give_back([task], _STILL_RUNNING_HERE)
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let the worker's task group own this piece of work, unless the worker has stopped."""
-        if self._stopping.is_set():
-            work.close()
-        else:
-            self._group.create_task(work, context=self._context.copy())
 
     # Claiming
 

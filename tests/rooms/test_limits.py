@@ -96,7 +96,7 @@ async def test_a_task_does_not_inherit_what_the_adder_had_in_its_context(tmp_pat
     assert colors == ["none"]
 
 
-async def test_tasks_whose_next_crash_would_end_them_run_one_at_a_time_and_each_is_settled_first(
+async def test_suspects_run_one_at_a_time_and_each_is_settled_before_the_next_begins(
     tmp_path: Path,
 ) -> None:
     afterwards = Afterwards(url=f"sqlite:///{tmp_path / 'limits.db'}")
