@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from afterwards.options import check_retry, check_word
 from afterwards.retries import Retry, as_duration
@@ -42,7 +42,7 @@ def queue_names(value: object) -> tuple[str, ...] | None:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ValueError(f"queues takes a list of names, such as ['mail'], not {value!r}")
     names: list[str] = []
-    for name in value:
+    for name in cast("Iterable[object]", value):
         check_word(name, "queues")
         names.append(str(name))
     if not names:
