@@ -149,12 +149,12 @@ def retry_from_json(stored: dict[str, object]) -> Retry:
 class Again(Exception):
     """Raise it in a task to be tried later without spending an attempt: `raise Again(after=30)`.
 
-    `after` is seconds or a timedelta.
+    `after` is seconds or a timedelta, a second unless told.
     """
 
-    after = timedelta(0)
+    after = timedelta(seconds=1)
 
-    def __init__(self, after: Duration = 0.0) -> None:
+    def __init__(self, after: Duration = 1.0) -> None:
         super().__init__("to be tried again")
         self.after = as_duration(after, "after")
 

@@ -141,7 +141,7 @@ def test_a_stored_policy_of_another_version_is_read_as_far_as_it_is_known():
 
 def test_again_takes_seconds_or_a_timedelta():
     assert Again(after=30).after == Again(after=timedelta(seconds=30)).after == timedelta(seconds=30)
-    assert Again().after == timedelta(0)
+    assert Again().after == timedelta(seconds=1)
     with pytest.raises(ValueError, match="after cannot be negative"):
         Again(after=-1)
 
