@@ -45,7 +45,8 @@ class House:
         self.settings = settings
         self.events = Events()
         self.registry = Registry(retry=settings.retry, max_bytes=settings.max_bytes)
-        self._worker: Worker | None = None
+        self._workers: list[Worker] = []  # one for each event loop in which an app of this house runs
+        self._openers = 0
         self._opened = self._said_opened = self._said_nobody_works = False
         self.has_app = False
         self._takers: list[Taker] = []
@@ -60,18 +61,19 @@ class House:
 
     @asynccontextmanager
     async def opened(self) -> AsyncGenerator[None]:
-        """The store is open inside the block. Whoever opened it first closes it: inside of another, this does nothing.
+        """The store is open inside the block; the first of several blocks opens it, the last to end closes it.
 
         Raises StoreUnusable when no waiting would cure it.
         """
-        if self._opened:
-            yield
-            return
-        await self.open()
+        self._openers += 1
         try:
+            if not self._opened:
+                await self.open()
             yield
         finally:
-            await self.close()
+            self._openers -= 1
+            if self._opened and self._openers == 0:
+                await self.close()
 
     async def open(self) -> None:
         """Open the store. One that is away for now is only said: adds answer 503 until it is back.
@@ -96,16 +98,17 @@ class House:
 
     @asynccontextmanager
     async def working(self) -> AsyncGenerator[None]:
-        """A worker runs inside the block, if one is wanted here; it has stopped when the block is left."""
-        if not self.settings.worker or self._worker is not None or self._is_test():
+        """A worker runs inside the block, if one is wanted and this event loop has none; it has stopped at the end."""
+        if not self.settings.worker or self._worker_here() is not None or self._is_test():
             yield
             return
-        self._worker = self.new_worker()
+        worker = self.new_worker()
+        self._workers.append(worker)
         try:
-            async with self._at_work(self._worker):
+            async with self._at_work(worker):
                 yield
         finally:
-            self._worker = None
+            self._workers.remove(worker)
 
     def new_worker(self, options: WorkerOptions | None = None) -> Worker:
         """A worker on this house's store, not yet running."""
@@ -156,7 +159,10 @@ class House:
         if self.has_app and not self._opened and self.settings.worker and not self._said_nobody_works:
             self._said_nobody_works = True
             self.events.say(NobodyWorks())
-        return self._worker
+        return self._worker_here()
+
+    def _worker_here(self) -> Worker | None:
+        return next((worker for worker in self._workers if worker.is_here), None)
 
     def _is_test(self) -> bool:
         """Somebody else takes what is added, so that the store is left alone."""
@@ -206,7 +212,7 @@ class House:
         options = self.settings.options
         if self._is_test():
             return
-        if self._worker is not None and options.queues is None:
+        if self._workers and options.queues is None:
             await self._until_drained()
             return
         async with self._at_work(self.new_worker(replace(options, queues=None))):

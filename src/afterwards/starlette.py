@@ -33,6 +33,7 @@ _UNSENT = "afterwards.unsent"  # in the scope: the batches that wait for their r
 _APOLOGY = "The background tasks of this request cannot be stored at the moment. Please try again."
 
 _installed: weakref.WeakKeyDictionary[Starlette, House] = weakref.WeakKeyDictionary()
+_begun: weakref.WeakSet[object] = weakref.WeakSet()  # the apps whose lifespan is running
 _found: weakref.WeakKeyDictionary[Any, House] = weakref.WeakKeyDictionary()  # apps mounted in those
 
 
@@ -162,12 +163,16 @@ def _with_house(house: House, lifespan: Lifespan[Any]) -> Lifespan[Any]:
 
     @asynccontextmanager
     async def with_house(app: Any) -> AsyncGenerator[Any]:
-        if house.is_open:  # by one of these that was put around this one
+        if app in _begun:  # by one of these that was put around this one
             async with lifespan(app) as state:
                 yield state
             return
-        async with house.opened(), lifespan(app) as state, house.working():
-            yield state
+        _begun.add(app)
+        try:
+            async with house.opened(), lifespan(app) as state, house.working():
+                yield state
+        finally:
+            _begun.discard(app)
 
     return with_house
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
-from afterwards import Afterwards, State, StoreUnusable
+from afterwards import Afterwards, BackgroundTasks, State, StoreUnusable
 from afterwards.events import Event, NobodyWorks, StoreOpened, WorkerStarted
 from tests.rooms.builders import until, url_in
+
+ran: list[int] = []
 
 
 async def nothing() -> None:
@@ -67,3 +73,41 @@ async def test_a_worker_that_was_asked_for_inside_another_opening_stops_with_its
 
 def started_since(heard: list[Event], before: int) -> bool:
     return len(heard) > before
+
+
+def test_two_apps_of_one_afterwards_each_have_a_worker_and_the_last_to_end_closes_the_store(tmp_path: Path) -> None:
+    ran.clear()
+    afterwards = Afterwards(url=f"sqlite:///{tmp_path / 'shared.db'}")
+    first, second = app_of(afterwards), app_of(afterwards)
+    with TestClient(second) as lasting:
+        with TestClient(first) as passing:
+            assert passing.post("/").status_code == 200
+            wait_until(lambda: len(ran) == 1)
+        assert lasting.post("/").status_code == 200
+        wait_until(lambda: len(ran) == 2)
+        with TestClient(first) as again:
+            assert again.post("/").status_code == 200
+            wait_until(lambda: len(ran) == 3)
+    assert not afterwards.house.is_open
+
+
+def app_of(afterwards: Afterwards) -> FastAPI:
+    app = FastAPI()
+    afterwards.install(app)
+
+    @app.post("/")
+    async def add(background_tasks: BackgroundTasks) -> None:
+        background_tasks.add_task(note_run)
+
+    return app
+
+
+async def note_run() -> None:
+    ran.append(1)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
