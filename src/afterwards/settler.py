@@ -17,7 +17,7 @@ from afterwards.store import Store
 from afterwards.tasks import Settled, Task, WorkerId
 
 LARGEST_WRITE = 500
-GATHERING = 0.010  # seconds: other outcomes, and adds, come meanwhile and share the write
+GATHERING = 0.010  # seconds: while more is on its way, other outcomes and adds come and share the write
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 
 
@@ -29,11 +29,13 @@ class Settler:
         store: Store,
         events: Events,
         *,
+        is_idle: Callable[[], bool],
         settled: Callable[[Sequence[Outcome], Sequence[Task]], None],
     ) -> None:
         self._store = store
         self._events = events
         self._presence = Presence(events, "settle")
+        self._is_idle = is_idle
         self._settled = settled
         self._outcomes: list[Outcome] = []
         self._in_hand = 0
@@ -59,7 +61,7 @@ class Settler:
         """Settle until cancelled."""
         while True:
             await self._arrived.wait()
-            if not self._hurry and len(self._outcomes) < LARGEST_WRITE:
+            if not self._hurry and len(self._outcomes) < LARGEST_WRITE and not self._is_idle():
                 await asyncio.sleep(GATHERING)
             await self._settle_some()
 

@@ -30,6 +30,10 @@ class Slots:
         """How many more tasks may be claimed."""
         return self._concurrency - len(self._running) - self._promised
 
+    def is_idle(self) -> bool:
+        """Nothing runs, nothing is promised, nothing waits for its response."""
+        return not (self._running or self._promised or self._parked)
+
     @property
     def running(self) -> Sequence[Task]:
         """The tasks that run now."""

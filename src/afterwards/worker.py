@@ -51,7 +51,7 @@ class Worker:
         self._slots = Slots(options.concurrency)
         self._runner = Runner(registry, events, threads=options.threads)
         self._runs = Runs(self._runner, self._slots, events, ended=self._ended)
-        self._settler = Settler(store, events, settled=self._settled)
+        self._settler = Settler(store, events, is_idle=self._slots.is_idle, settled=self._settled)
         self._janitor = Janitor(
             store, events, life, lease=options.lease, retention=options.retention, knows=self._knows
         )
