@@ -60,7 +60,7 @@ CHECKS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
     ("mypy",),
-    ("pyright",),
+    ("pyright", "--project", "."),  # or it would heed a file of settings in a folder above
     ("lint-imports", "--no-logo", "--no-cache"),  # its cache does not notice that an imported module has appeared
 )
 FIXES = (

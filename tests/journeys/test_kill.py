@@ -22,7 +22,7 @@ def post_until_killed(server: Server, numbers: range, accepted: list[int]) -> th
         with server.client() as client:
             for number in numbers:
                 try:
-                    response = client.post(f"/work/{number}", params={"seconds": random.uniform(0, 0.03)})
+                    response = client.post(f"/coroutine/{number}", params={"seconds": random.uniform(0, 0.03)})
                 except httpx2.HTTPError:
                     return
                 if response.status_code == 200:
@@ -82,7 +82,7 @@ def test_no_accepted_task_is_lost_in_twenty_kills(journey: Journey) -> None:
 def test_a_killed_servers_running_task_runs_again_within_two_seconds_in_another_process(journey: Journey) -> None:
     victim, survivor = journey.serve(), journey.serve()
     with victim.client() as client:
-        client.post("/work/1", params={"seconds": 1.0})
+        client.post("/coroutine/1", params={"seconds": 1.0})
     until(lambda: len(journey.marks("begin")) == 1, "the task runs")
     killed_at = time.monotonic()
     victim.kill()

@@ -20,7 +20,7 @@ def test_a_clean_stop_lets_what_fits_into_grace_finish(journey: Journey) -> None
     server = journey.serve()
     with server.client() as client:
         for number in range(50):
-            client.post(f"/{'work' if number % 2 else 'thread'}/{number}", params={"seconds": 1.0})
+            client.post(f"/{'coroutine' if number % 2 else 'thread'}/{number}", params={"seconds": 1.0})
     until(lambda: len(journey.marks("begin")) == 50, "all run")
     server.terminate()
     assert journey.ended() == set(range(50))
@@ -33,7 +33,7 @@ def test_a_clean_stop_gives_back_what_does_not_fit_without_spending_an_attempt(j
     server = journey.serve()
     with server.client() as client:
         for number in range(50):
-            client.post(f"/work/{number}", params={"seconds": 0.1 if number < 10 else 5})
+            client.post(f"/coroutine/{number}", params={"seconds": 0.1 if number < 10 else 5})
     until(lambda: len(journey.ended()) == 10 and running(journey) == 40, "ten are done, forty run")
     server.terminate()
     tasks = journey.tasks()
@@ -70,7 +70,7 @@ def test_what_a_stopped_and_continued_worker_finishes_is_dropped(journey: Journe
     journey.settings["JOURNEY_LEASE"] = "1.5"
     sleeper = journey.serve()
     with sleeper.client() as client:
-        client.post("/work/1", params={"seconds": 2.0})
+        client.post("/coroutine/1", params={"seconds": 2.0})
         client.post("/thread/2", params={"seconds": 2.0})
     until(lambda: running(journey) == 2, "both run")
     os.killpg(sleeper.process.pid, signal.SIGSTOP)
@@ -81,7 +81,7 @@ def test_what_a_stopped_and_continued_worker_finishes_is_dropped(journey: Journe
     os.killpg(sleeper.process.pid, signal.SIGCONT)
     until(lambda: len(journey.marks("end")) >= 3, "the thread of the first run comes to its end", timeout=10)
     with sleeper.client() as client:
-        client.post("/work/3")
+        client.post("/coroutine/3")
     until(lambda: journey.ended() >= {3}, "the continued worker has signed on anew and works")
     until(lambda: journey.unfinished() == 0, "all is settled")
     assert {

@@ -23,7 +23,7 @@ def post(server: Server, numbers: range, accepted: list[int]) -> None:
     with server.client() as client:
         for number in numbers:
             try:
-                response = client.post(f"/work/{number}")
+                response = client.post(f"/coroutine/{number}")
             except httpx2.HTTPError:
                 continue
             assert response.status_code == 200, response.text
@@ -83,7 +83,7 @@ def test_a_killed_workers_tasks_run_elsewhere_within_two_seconds(journey: Journe
     until(partial(has_workers, journey, 4), "four workers have signed on")
     with server.client() as client:
         for number in range(20):
-            client.post(f"/work/{number}", params={"seconds": 3})
+            client.post(f"/coroutine/{number}", params={"seconds": 3})
     until(lambda: len(journey.marks("begin")) == 20, "all run")
     victim = Counter(words[1] for words in journey.marks("begin")).most_common(1)[0][0]
     its_own = {words[0] for words in journey.marks("begin") if words[1] == victim}
@@ -99,12 +99,12 @@ def test_a_separate_worker_runs_what_an_app_without_one_stores(journey: Journey)
     server = journey.serve()
     with server.client() as client:
         for number in range(10):
-            client.post(f"/work/{number}")
+            client.post(f"/coroutine/{number}")
     assert journey.unfinished() == len(journey.tasks(State.WAITING)) == 10
     worker = journey.start([sys.executable, "-m", "afterwards", "worker", "the_app:afterwards"])
     until(lambda: journey.unfinished() == 0, "the worker has run them")
     with server.client() as client:
-        client.post("/work/10")
+        client.post("/coroutine/10")
     until(lambda: journey.ended() == set(range(11)), "it is woken by another process's add")
     assert {words[1] for words in journey.marks("begin")} == {str(worker.pid)}
     worker.terminate()

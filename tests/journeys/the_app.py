@@ -56,7 +56,7 @@ async def block(number: int, seconds: float) -> None:
     mark("end", number, os.getpid(), current_task().run)
 
 
-@app.post("/work/{number}")
+@app.post("/coroutine/{number}")
 async def add_work(number: int, background_tasks: BackgroundTasks, seconds: float = 0.0) -> dict[str, str]:
     """Add one async task."""
     return {"id": str(background_tasks.add_task(work, number, seconds).id)}
