@@ -36,11 +36,13 @@ class ProofOfLife:
     def __init__(self) -> None:
         self._directory = _user_directory()
         self._held: dict[WorkerId, int] = {}
+        self._identity = ""
         self.host = f"{uuid4()}"  # a host of its own, until `prepare` has found the shared token
         _all.add(self)
 
     def prepare(self, store_identity: str) -> None:
         """Make the lock directory of this store and read its token. Without one (Windows) only leases count."""
+        self._identity = store_identity
         if fcntl is None:
             return
         self._directory = _user_directory() / hashlib.sha256(store_identity.encode()).hexdigest()[:16]
@@ -55,7 +57,7 @@ class ProofOfLife:
         if fcntl is None:
             return
         with contextlib.suppress(OSError):
-            descriptor = os.open(self._file(worker), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = self._opened(worker)
             self._held[worker] = descriptor
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -70,6 +72,7 @@ class ProofOfLife:
         with contextlib.suppress(OSError):
             self._file(worker).unlink(missing_ok=True)
         os.close(descriptor)
+        self._tidy()
 
     def dead(self, workers: Iterable[SignedOn]) -> list[WorkerId]:
         """Those of this host whose lock is free."""
@@ -87,6 +90,21 @@ class ProofOfLife:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
         self._held.clear()
+
+    def _opened(self, worker: WorkerId) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(self._file(worker), flags, 0o600)
+        except FileNotFoundError:  # the last of the others has just left, and tidied up
+            self.prepare(self._identity)
+            return os.open(self._file(worker), flags, 0o600)
+
+    def _tidy(self) -> None:
+        """The last to leave removes the directory, or one would stay for every store there ever was."""
+        with contextlib.suppress(OSError):
+            if not any(self._directory.glob("*.lock")):
+                (self._directory / "token").unlink()
+                self._directory.rmdir()
 
     def _is_free(self, worker: WorkerId) -> bool:
         if worker in self._held or fcntl is None:

@@ -67,7 +67,21 @@ def test_a_clean_end_leaves_no_file(tmp_path: Path) -> None:
     mine = proof()
     mine.begin(WorkerId("w1"))
     mine.end(WorkerId("w1"))
-    assert not list(tmp_path.rglob("*.lock"))
+    assert [path.name for path in tmp_path.glob("afterwards-*/*")] == []
+
+
+def test_the_last_to_leave_tidies_up_and_those_who_come_meanwhile_hold_a_lock_all_the_same(tmp_path: Path) -> None:
+    leaving, coming, looking = proof(), proof(), proof()
+    leaving.begin(WorkerId("w1"))
+    leaving.end(WorkerId("w1"))
+    coming.begin(WorkerId("w2"))
+    assert len(list(tmp_path.rglob("*.lock"))) == 1
+    looking.prepare("a store")
+    assert coming.host == looking.host
+    leaving.begin(WorkerId("w3"))
+    leaving.end(WorkerId("w3"))
+    assert len(list(tmp_path.rglob("token"))) == 1, "somebody is still there"
+    coming.end(WorkerId("w2"))
 
 
 def test_a_forked_child_does_not_keep_its_parents_lock() -> None:
