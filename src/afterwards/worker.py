@@ -230,6 +230,7 @@ class Worker:
 
     def _give_back(self, tasks: Iterable[Task], delay: timedelta = NO_DELAY) -> None:
         for task in tasks:
+            self._heads.discard(task.id)
             self._settler.put(outcomes.returned(task.claim, delay))
 
     # Stopping
