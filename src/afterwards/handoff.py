@@ -16,6 +16,7 @@ import anyio.to_thread
 from afterwards.batch import LocalCall
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LocalTaskFailed, Presence, RanLocally, TasksAdded
+from afterwards.registry import is_async
 from afterwards.runner import was_cancelled_from_outside
 from afterwards.store import Store
 from afterwards.tasks import NO_DELAY, Call, Task, TaskId
@@ -98,7 +99,6 @@ def _may_start_now(call: Call) -> bool:
 async def call_locally(call: LocalCall) -> None:
     """Call a function that has no name, here and now; its error comes through."""
     bound = partial(call.function, *call.args, **call.kwargs)
-    if inspect.iscoroutinefunction(call.function) or inspect.iscoroutinefunction(type(call.function).__call__):
-        await bound()  # type: ignore[misc]  # a coroutine function's result is awaitable
-    else:
-        await anyio.to_thread.run_sync(bound)
+    returned = bound() if is_async(call.function) else await anyio.to_thread.run_sync(bound)
+    if inspect.isawaitable(returned):  # of a lambda too, which stands around a call of an `async def` function
+        await returned

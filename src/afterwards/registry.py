@@ -131,7 +131,7 @@ class Registry:
         made = Function(
             name=name,
             function=function,
-            is_async=_is_async(function),
+            is_async=is_async(function),
             options=next((self._noted[inner] for inner in inwards(function) if inner in self._noted), Options()),
             arguments=Arguments(function, name),
         )
@@ -155,7 +155,8 @@ class Registry:
             )
 
 
-def _is_async(function: Callee) -> bool:
+def is_async(function: Callee) -> bool:
+    """Whether calling it returns something to await, and so may be done in an event loop."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NewType
 from uuid import UUID
@@ -123,6 +123,26 @@ class Task:
         if self.worker is None:
             raise ValueError(f"task {self.id} is not running, so nobody has claimed it")
         return Claim(id=self.id, run=self.run, worker=self.worker)
+
+
+def first_run(call: Call, *, now: datetime, worker: WorkerId) -> Task:
+    """The task that a call becomes when it is claimed by the write that stores it; `now` and its `due` are aware."""
+    return Task(
+        id=call.id,
+        name=call.name,
+        arguments=call.arguments,
+        queue=call.queue,
+        priority=call.priority,
+        state=State.RUNNING,
+        after=call.after,
+        due=now if call.due is None else call.due.astimezone(UTC),
+        added=now,
+        attempt=1,
+        run=1,
+        worker=worker,
+        started=now,
+        retry=call.retry,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

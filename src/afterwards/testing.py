@@ -17,7 +17,7 @@ from afterwards.batch import LocalCall
 from afterwards.handoff import call_locally
 from afterwards.house import House
 from afterwards.runner import Runner
-from afterwards.tasks import Call, State, Task, TaskId, WorkerId
+from afterwards.tasks import Call, TaskId, WorkerId, first_run
 
 P = ParamSpec("P")
 
@@ -70,8 +70,9 @@ class InlineTaker:
 
     async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
         """Run them all, one after another; then raise what they raised."""
+        now = datetime.now(UTC)
         works: list[Callable[[], Awaitable[object]]] = [
-            partial(self._runner.call, _as_task(self._taken.pop(task_id))) for task_id in ids
+            partial(self._runner.call, first_run(self._taken.pop(task_id), now=now, worker=_INLINE)) for task_id in ids
         ]
         errors: list[Exception] = []
         works.extend(partial(call_locally, call) for call in local)
@@ -110,22 +111,3 @@ class Recorded:
     async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
         """Nothing runs."""
         self.local.extend(local)
-
-
-def _as_task(call: Call) -> Task:
-    now = datetime.now(UTC)
-    return Task(
-        id=call.id,
-        name=call.name,
-        arguments=call.arguments,
-        state=State.RUNNING,
-        queue=call.queue,
-        priority=call.priority,
-        due=now,
-        added=now,
-        attempt=1,
-        run=1,
-        worker=_INLINE,
-        started=now,
-        retry=call.retry,
-    )

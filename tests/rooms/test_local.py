@@ -22,9 +22,12 @@ async def test_a_local_function_that_raises_anything_does_not_stop_the_next(tmp_
     async def cancels() -> None:
         raise asyncio.CancelledError
 
+    async def note(what: str) -> None:
+        ran.append(what)
+
     batch = afterwards.house.batch()
-    for function in (cancels, lambda: sys.exit(4), lambda: 1 / 0, lambda: ran.append("last")):
+    for function in (cancels, lambda: sys.exit(4), lambda: 1 / 0, lambda: note("awaited"), lambda: ran.append("last")):
         batch.add(function, (), {}, CallOptions())
     await batch.commit()
     await batch.release()
-    assert (failed, ran) == (["CancelledError", "SystemExit", "ZeroDivisionError"], ["last"])
+    assert (failed, ran) == (["CancelledError", "SystemExit", "ZeroDivisionError"], ["awaited", "last"])

@@ -14,7 +14,7 @@ from afterwards.names import UnknownFunction
 from afterwards.options import CallOptions, Options
 from afterwards.registry import Registry
 from afterwards.retries import Retry
-from afterwards.tasks import Call, State, Task
+from afterwards.tasks import Call, Task, WorkerId, first_run
 from tests.unit import some_tasks as tasks
 
 HERE = tasks.__name__
@@ -28,18 +28,7 @@ def registry() -> Registry:
 
 
 def task_of(call: Call) -> Task:
-    now = datetime.now(UTC)
-    return Task(
-        id=call.id,
-        name=call.name,
-        arguments=call.arguments,
-        state=State.WAITING,
-        queue=call.queue,
-        priority=call.priority,
-        due=now,
-        added=now,
-        retry=call.retry,
-    )
+    return first_run(call, now=datetime(2026, 1, 1, tzinfo=UTC), worker=WorkerId("w"))
 
 
 def run(registry: Registry, call: Call) -> object:

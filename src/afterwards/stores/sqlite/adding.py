@@ -9,7 +9,7 @@ from typing import cast
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.rows import Place
 from afterwards.stores.sqlite.transaction import Questions, Transaction, as_list
-from afterwards.tasks import Added, Call, TaskId, WorkerId
+from afterwards.tasks import Added, Call, TaskId, WorkerId, first_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,4 +97,4 @@ def _answer(place: Place, fresh: set[str] | None, now: int) -> Added:
         if str(call.id) not in fresh:
             return Added(id=call.id)
         fresh.discard(str(call.id))
-    return Added(id=call.id, claimed=rows.task_of(call, now, claimer))
+    return Added(id=call.id, claimed=first_run(call, now=rows.instant(now), worker=claimer))

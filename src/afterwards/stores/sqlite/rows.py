@@ -193,27 +193,6 @@ def failure_text(failure: Failure) -> str:
     return json.dumps({part: cleaned(text) for part, text in texts.items()}, ensure_ascii=False)
 
 
-def task_of(call: Call, now: int, worker: WorkerId) -> Task:
-    """The task that `add_calls` has made of a call that it claimed for `worker`, without reading it back."""
-    moment = instant(now)
-    return Task(
-        id=call.id,
-        name=call.name,
-        arguments=call.arguments,
-        queue=call.queue,
-        priority=call.priority,
-        state=State.RUNNING,
-        after=call.after,
-        due=moment if call.due is None else _aware(call.due).astimezone(UTC),
-        added=moment,
-        attempt=1,
-        run=1,
-        worker=worker,
-        started=moment,
-        retry=call.retry,
-    )
-
-
 def tasks(rows: Sequence[Sequence[object]]) -> list[Task]:
     """The tasks of the rows that the `task` fragment made."""
     return [_task(cast("TaskRow", row)) for row in rows]
