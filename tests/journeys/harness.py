@@ -57,14 +57,14 @@ class Journey:
         """The numbers of the tasks that reached their end at least once."""
         return {int(words[0]) for words in self.marks("end")}
 
-    def serve(self, *arguments: str, port: int | None = None) -> Server:
-        """Start uvicorn, and wait until it answers."""
+    def serve(self, *arguments: str, port: int | None = None, may_die: bool = False) -> Server:
+        """Start uvicorn, and wait until it answers; with `may_die`, or until it has ended."""
         port = port or free_port()
         command = [sys.executable, "-m", "uvicorn", "the_app:app", "--port", str(port), "--log-level", "warning"]
         process = self.start([*command, *arguments])
         server = Server(port, process)
         until(lambda: server.answers() or process.poll() is not None, "the server answers")
-        assert process.poll() is None, "the server has ended at once"
+        assert may_die or process.poll() is None, "the server has ended at once"
         return server
 
     def start(self, command: list[str]) -> subprocess.Popen[bytes]:
