@@ -1,8 +1,33 @@
-"""What every test has: asyncio as the only event loop."""
+"""What every test has: asyncio as the only event loop, and the servers, each started when first asked for."""
+
+import os
+from collections.abc import Iterator
 
 import pytest
+
+from tests import servers
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A database of a PostgreSQL server whose user may create databases: one of yours, or one that is started."""
+    if yours := os.environ.get("AFTERWARDS_TEST_POSTGRES"):
+        yield yours
+    else:
+        with servers.postgres() as server:
+            yield server.url
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> Iterator[str]:
+    """A database of a Redis or Valkey server: one of yours, or one that is started."""
+    if yours := os.environ.get("AFTERWARDS_TEST_REDIS"):
+        yield yours
+    else:
+        with servers.valkey() as server:
+            yield server.url

@@ -13,15 +13,22 @@ from afterwards.stores import store_for
 from afterwards.tasks import WorkerId
 from tests.contract.builders import TimedStore, sign_on
 
-STORES: dict[str, Callable[[Path], str]] = {
-    "sqlite-file": lambda folder: f"sqlite:///{folder}/tasks.db",
-    "sqlite-private": lambda _: "sqlite://",
+# From what a test can ask for to a function that makes, for a folder of its own, the URL of a store new and empty.
+STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
+    "sqlite-file": lambda _: lambda folder: f"sqlite:///{folder}/tasks.db",
+    "sqlite-private": lambda _: lambda _: "sqlite://",
 }
 
 
 @pytest.fixture(params=STORES)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return STORES[request.param](tmp_path)
+def new_url(request: pytest.FixtureRequest) -> Callable[[Path], str]:
+    """Makes the URL of another new store of the same kind."""
+    return STORES[request.param](request)
+
+
+@pytest.fixture
+def url(new_url: Callable[[Path], str], tmp_path: Path) -> str:
+    return new_url(tmp_path)
 
 
 @pytest.fixture

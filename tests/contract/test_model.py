@@ -11,7 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar, cast
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -20,7 +19,6 @@ from afterwards.outcomes import Ending, crash_wait
 from afterwards.stores import store_for
 from afterwards.tasks import Call, Claim, Hold, Search, State, Task, TaskId, WorkerId
 from tests.contract.builders import EVERYTHING, HOUR, TimedStore, a_call, a_line, outcome, sign_on
-from tests.contract.conftest import STORES
 
 T = TypeVar("T")
 WORKERS = ("ann", "bob")
@@ -302,10 +300,9 @@ class Model(RuleBasedStateMachine):
             self.claims.append(task.claim)
 
 
-@pytest.mark.parametrize("kind", STORES)
-def test_the_store_does_what_the_model_says(kind: str):
+def test_the_store_does_what_the_model_says(new_url: Callable[[Path], str]):
     class ModelOfThisStore(Model):
-        make_url = staticmethod(STORES[kind])
+        make_url = staticmethod(new_url)
 
     run_state_machine_as_test(
         ModelOfThisStore,

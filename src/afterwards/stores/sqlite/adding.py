@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from afterwards import stored
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.rows import Place
 from afterwards.stores.sqlite.transaction import Questions, Transaction, as_list
@@ -80,7 +81,7 @@ def _claimer(
 ) -> WorkerId | None:
     if claimer is None or call.id in held or (claimer, call.queue) not in doors:
         return None
-    return claimer if rows.due_of(call, now) <= now else None
+    return claimer if stored.due_of(call, now) <= now else None
 
 
 def _fresh(transaction: Transaction, added: range) -> set[str]:
@@ -97,4 +98,4 @@ def _answer(place: Place, fresh: set[str] | None, now: int) -> Added:
         if str(call.id) not in fresh:
             return Added(id=call.id)
         fresh.discard(str(call.id))
-    return Added(id=call.id, claimed=first_run(call, now=rows.instant(now), worker=claimer))
+    return Added(id=call.id, claimed=first_run(call, now=stored.instant(now), worker=claimer))

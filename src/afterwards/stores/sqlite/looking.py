@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import cast
 
+from afterwards import stored
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.transaction import Transaction, as_list
 from afterwards.tasks import Census, Hold, Search, SignedOn, State, Task, TaskId, WorkerId
@@ -93,7 +94,7 @@ def _census(transaction: Transaction) -> Census:
         elif queue not in paused:
             waiting_due += due
     return Census(
-        now=rows.instant(transaction.now),
+        now=stored.instant(transaction.now),
         by_state={state: by_state[state] for state in State},
         waiting_by_queue=dict(by_queue),
         held=dict(held),

@@ -1,17 +1,17 @@
-"""Returns what dead workers left running, and forgets them. What follows for each task is decided here, purely."""
+"""Returns what dead workers left running, and forgets them. What follows for each task is decided in crashes.py."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import cast
 
-from afterwards.outcomes import crash_wait
+from afterwards import stored
+from afterwards.crashes import Return, after_crash
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.followers import free_followers
 from afterwards.stores.sqlite.transaction import Transaction, as_list
-from afterwards.tasks import Failure, State, Task, WorkerId
+from afterwards.tasks import Task, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,36 +33,6 @@ class Dropped:
     crashes: int
     crashes_allowed: int
     stop_asked: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Return:
-    """What becomes of it. `wait` is None when its place in the line stays."""
-
-    state: State
-    wait: timedelta | None
-    crashes: int
-    suspect: bool
-    error: str | None = None
-
-
-def what_follows(dropped: Dropped, *, was_leaving: bool) -> Return:
-    """A worker that was leaving has not crashed; otherwise the budget of crashes decides."""
-    allowed = max(1, dropped.crashes_allowed)
-    crashes = dropped.crashes if was_leaving else dropped.crashes + 1
-    suspect = crashes > 0 and crashes + 1 >= allowed
-    if crashes >= allowed:
-        return Return(state=State.FAILED, wait=None, crashes=crashes, suspect=suspect, error=_poison(crashes))
-    if dropped.stop_asked:
-        return Return(state=State.CANCELLED, wait=None, crashes=crashes, suspect=suspect)
-    wait = None if was_leaving else crash_wait(crashes)
-    return Return(state=State.WAITING, wait=wait, crashes=crashes, suspect=suspect)
-
-
-def _poison(crashes: int) -> str:
-    times = "once" if crashes == 1 else f"{crashes} times"
-    message = f"the process that ran it died {times}, which is all it is allowed; `retry` tries it again"
-    return rows.failure_text(Failure(kind="Crashed", message=message))
 
 
 def rescue(transaction: Transaction, search: Search) -> list[Task]:
@@ -108,7 +78,7 @@ def _dropped(transaction: Transaction, workers: str, limit: int) -> list[Dropped
 def _return(transaction: Transaction, dropped: Sequence[Dropped], *, leaving: Collection[str]) -> list[Task]:
     if not dropped:
         return []
-    follows = {task: what_follows(task, was_leaving=task.worker in leaving) for task in dropped}
+    follows = {task: _what_follows(task, was_leaving=task.worker in leaving) for task in dropped}
     changes = [_change(task, then, transaction.now) for task, then in follows.items()]
     transaction.execute("return_dropped", dropped=as_list(changes))
     transaction.rings = True
@@ -116,6 +86,13 @@ def _return(transaction: Transaction, dropped: Sequence[Dropped], *, leaving: Co
     return rows.tasks(transaction.rows("read_tasks", sequences=as_list([task.sequence for task in dropped])))
 
 
+def _what_follows(task: Dropped, *, was_leaving: bool) -> Return:
+    return after_crash(
+        crashes=task.crashes, allowed=task.crashes_allowed, stop_asked=task.stop_asked, was_leaving=was_leaving
+    )
+
+
 def _change(task: Dropped, then: Return, now: int) -> list[object]:
-    due = None if then.wait is None else rows.later(now, then.wait)
-    return [task.sequence, then.state, due, then.crashes, then.suspect, then.error]
+    due = None if then.wait is None else stored.later(now, then.wait)
+    error = None if then.error is None else stored.failure_text(then.error)
+    return [task.sequence, then.state, due, then.crashes, then.suspect, error]

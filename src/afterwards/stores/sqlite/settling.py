@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import cast
 
-from afterwards.outcomes import Ending, Outcome
+from afterwards import stored
+from afterwards.outcomes import Outcome
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.adding import Addition, add
 from afterwards.stores.sqlite.followers import free_followers
 from afterwards.stores.sqlite.transaction import Questions, Transaction, as_list
 from afterwards.stores.sqlite.trouble import Trouble, trouble
-from afterwards.tasks import Failure, Settled, WorkerId
+from afterwards.tasks import Settled, WorkerId
 
 Holding = tuple[int, int, int]  # the place of an outcome, the sequence of its task, whether it was asked to stop
 
@@ -63,9 +64,9 @@ def _write(transaction: Transaction, outcomes: Sequence[Outcome]) -> dict[int, O
     for place, sequence, stop_asked in cast("list[Holding]", found):
         if sequence not in holding:
             holding.add(sequence)
-            final[place] = outcome = _final(outcomes[place], stop_asked)
+            final[place] = outcome = stored.final(outcomes[place], stop_asked)
             written.append(rows.outcome_row(sequence, outcome, transaction.now))
-            transaction.rings |= rows.fate_of(outcome).waits
+            transaction.rings |= stored.fate_of(outcome).waits
     transaction.spread("settle_outcomes", written)
     return final
 
@@ -78,23 +79,14 @@ def _claims(outcomes: Sequence[Outcome]) -> str:
     return as_list([rows.claim_row(outcome.claim) for outcome in outcomes])
 
 
-def _final(outcome: Outcome, stop_asked: int) -> Outcome:
-    """A run that somebody asked to stop does not wait for another try; a result must come back as it was."""
-    if stop_asked and rows.fate_of(outcome).waits:
-        outcome = replace(outcome, ending=Ending.CANCELLED)
-    if outcome.result is not None and not rows.is_storable(outcome.result):
-        outcome = replace(outcome, result=None, error=_reason("result", "it holds a NUL or half of a surrogate pair"))
-    return outcome
-
-
 def _finish(transaction: Transaction, settlement: Settlement, holding: Sequence[Outcome]) -> Settled:
     """Store the calls that the outcomes brought and free who waited for them."""
     calls = tuple(call for outcome in holding for call in outcome.calls)
     if calls:
         for call in calls:
-            rows.check_call(call)
+            stored.check_call(call)
         add(transaction, [Addition(calls=calls)])
-    ids = [str(outcome.claim.id) for outcome in holding if rows.fate_of(outcome).frees]
+    ids = [str(outcome.claim.id) for outcome in holding if stored.fate_of(outcome).frees]
     claimed = free_followers(transaction, ids, claimed_by=settlement.claimed_by)
     return Settled(held=[outcome.claim for outcome in holding], claimed=claimed)
 
@@ -105,7 +97,7 @@ def _settle_one(transaction: Transaction, outcome: Outcome, claimed_by: WorkerId
         return _settle_part(transaction, outcome, claimed_by)
     except Exception as error:
         _pass_on_unless_refused(error)
-        bare = _bare(outcome, error)
+        bare = stored.bare(outcome, error)
     try:
         return _settle_part(transaction, bare, claimed_by)
     except Exception as error:
@@ -122,14 +114,3 @@ def _settle_part(transaction: Transaction, outcome: Outcome, claimed_by: WorkerI
 def _pass_on_unless_refused(error: Exception) -> None:
     if trouble(error) is not Trouble.REFUSED:
         raise error
-
-
-def _bare(outcome: Outcome, error: Exception) -> Outcome:
-    """The outcome without its texts, and the reason instead. Calls that cannot be stored make it a failure."""
-    what = "calls it added" if outcome.calls else "error" if outcome.error else "result"
-    ending = Ending.FAILED if outcome.calls else outcome.ending
-    return replace(outcome, ending=ending, error=_reason(what, str(error)), result=None, calls=())
-
-
-def _reason(what: str, why: str) -> Failure:
-    return Failure(kind="afterwards.errors.CannotStore", message=f"the {what} could not be stored: {why}")

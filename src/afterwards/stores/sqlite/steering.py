@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from afterwards.stores.sqlite import rows
+from afterwards import stored
 from afterwards.stores.sqlite.followers import free_followers
 from afterwards.stores.sqlite.transaction import Transaction
 from afterwards.tasks import TaskId
@@ -58,5 +58,5 @@ def pause(transaction: Transaction, pausing: Pausing) -> None:
 
 def prune(transaction: Transaction, pruning: Pruning) -> int:
     """Delete what ended long ago."""
-    before = rows.earlier(transaction.now, pruning.older_than)
+    before = stored.earlier(transaction.now, pruning.older_than)
     return transaction.execute("prune", before=before, limit=max(pruning.limit, 0))

@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import TypeVar, cast
 
+from afterwards import stored
 from afterwards.errors import StoreUnavailable
 from afterwards.outcomes import Outcome, returned
-from afterwards.stores.sqlite import adding, forks, rows, settling
+from afterwards.stores.sqlite import adding, forks, settling
 from afterwards.stores.sqlite.adding import Addition, add
 from afterwards.stores.sqlite.claiming import Wish, claim
 from afterwards.stores.sqlite.clock import Clock
@@ -129,7 +130,7 @@ class SQLiteStore:
     async def add(self, calls: Sequence[Call], *, claimed_by: WorkerId | None = None) -> list[Added]:
         """Raises CannotStore, with nothing stored, for a call that would not come back as it was."""
         for call in calls:
-            rows.check_call(call)
+            stored.check_call(call)
         addition = Addition(calls=tuple(calls), claimed_by=claimed_by)
         return await self._write(ADD, addition, give_back=self._give_back_added if claimed_by else None)
 

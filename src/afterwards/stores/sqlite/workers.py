@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from afterwards.stores.sqlite import rows
+from afterwards import stored
 from afterwards.stores.sqlite.rescuing import give_back
 from afterwards.stores.sqlite.transaction import Transaction, as_list
 from afterwards.tasks import Claim, Renewal, WorkerCard, WorkerId
@@ -39,7 +39,7 @@ def sign_on(transaction: Transaction, card: WorkerCard) -> None:
         label=card.label,
         queues=None if card.queues is None else as_list(card.queues),
         functions=as_list(card.functions),
-        expires=rows.later(transaction.now, card.lease),
+        expires=stored.later(transaction.now, card.lease),
     )
     free_unknown(transaction, card.functions)
     transaction.rings = True
@@ -48,9 +48,9 @@ def sign_on(transaction: Transaction, card: WorkerCard) -> None:
 def renew(transaction: Transaction, prolonging: Prolonging) -> Renewal:
     """Prolong the lease of a worker that is still known."""
     changed = transaction.execute(
-        "renew", worker=prolonging.worker, expires=rows.later(transaction.now, prolonging.lease)
+        "renew", worker=prolonging.worker, expires=stored.later(transaction.now, prolonging.lease)
     )
-    return Renewal(lost=not changed, now=rows.instant(transaction.now))
+    return Renewal(lost=not changed, now=stored.instant(transaction.now))
 
 
 def sign_off(transaction: Transaction, leave: Leave) -> None:

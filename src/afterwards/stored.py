@@ -1,0 +1,166 @@
+"""What every store writes and reads alike: instants, failures, policies, and what follows from an ending."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, cast
+from uuid import UUID
+
+from afterwards.errors import CannotStore
+from afterwards.outcomes import Ending, Outcome
+from afterwards.retries import Retry, retry_as_json, retry_from_json
+from afterwards.tasks import Call, Claim, Failure, State, WorkerId
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+LAST_INSTANT = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+
+
+def microseconds(duration: timedelta) -> int:
+    """A duration as it is stored."""
+    return duration // _MICROSECOND
+
+
+def microseconds_at(instant: datetime) -> int:
+    """An instant as it is stored; one without a zone is taken as UTC."""
+    return (_aware(instant) - _EPOCH) // _MICROSECOND
+
+
+def _aware(instant: datetime) -> datetime:
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def instant(stored: int) -> datetime:
+    """A stored instant, in UTC."""
+    return _EPOCH + timedelta(microseconds=stored)
+
+
+def later(now: int, delay: timedelta) -> int:
+    """The stored instant `delay` from now, never beyond what a datetime can hold."""
+    return min(now + microseconds(delay), LAST_INSTANT)
+
+
+def earlier(now: int, duration: timedelta) -> int:
+    """The stored instant `duration` before now, never before 1970."""
+    return max(now - microseconds(duration), 0)
+
+
+def due_of(call: Call, now: int) -> int:
+    """When the call is due, as it is stored."""
+    if call.due is not None:
+        return microseconds_at(call.due)
+    return later(now, call.delay) if call.delay else now
+
+
+def check_call(call: Call) -> None:
+    """Raise CannotStore, naming the part, for a call that some store would refuse or not bring back as it was."""
+    parts = {"name": call.name, "arguments": call.arguments, "queue": call.queue}
+    for part, text in parts.items():
+        if not is_storable(text):
+            raise CannotStore(
+                f"the {part} of a call to {call.name!a} holds a NUL character or half of a surrogate pair, which no "
+                "store can keep: leave it out"
+            )
+    if not 0 <= call.priority <= 9:
+        raise CannotStore(f"the priority of a call to {call.name} is 0 to 9, not {call.priority}")
+    if not 0 <= call.crashes < 2**31:
+        raise CannotStore(f"a call to {call.name} cannot be allowed {call.crashes} crashes")
+
+
+def is_storable(text: str) -> bool:
+    """It comes back as it was: no NUL, which ends SQLite's JSON and PostgreSQL refuses, and nothing but UTF-8."""
+    return "\x00" not in text and (text.isascii() or not _has_surrogate(text))
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def cleaned(text: str) -> str:
+    """The text with a question mark for what cannot be stored."""
+    return text if is_storable(text) else text.replace("\x00", "?").encode("utf-8", "replace").decode("utf-8")
+
+
+class Fate(NamedTuple):
+    """What follows from an ending, as it is stored."""
+
+    state: str
+    waits: bool
+    has_ended: bool
+    held: str | None
+    untried: bool
+    gives_back: bool
+    frees: bool
+
+
+def _fate(ending: Ending) -> Fate:
+    outcome = Outcome(claim=Claim(id=UUID(int=0), run=0, worker=WorkerId("")), ending=ending)
+    return Fate(
+        state=outcome.state.value,
+        waits=outcome.state is State.WAITING,
+        has_ended=outcome.state.ended,
+        held=None if outcome.held is None else outcome.held.value,
+        untried=ending in (Ending.RETURNED, Ending.UNKNOWN),
+        gives_back=outcome.gives_attempt_back,
+        frees=outcome.frees_followers,
+    )
+
+
+# Looked up, since an outcome's properties decide it anew each time they are asked.
+_FATES = {ending: _fate(ending) for ending in Ending}
+
+
+def fate_of(outcome: Outcome) -> Fate:
+    """What follows from it."""
+    return _FATES[outcome.ending]
+
+
+def failure_text(failure: Failure) -> str:
+    """A failure as it is stored."""
+    texts = {"kind": failure.kind, "message": failure.message, "traceback": failure.traceback}
+    return json.dumps({part: cleaned(text) for part, text in texts.items()}, ensure_ascii=False)
+
+
+def retry_text(policy: Retry) -> str:
+    """A policy as it is stored."""
+    return json.dumps(retry_as_json(policy))
+
+
+def failure(stored: str) -> Failure:
+    """A stored failure."""
+    fields = cast("dict[str, str]", json.loads(stored))
+    return Failure(kind=fields["kind"], message=fields["message"], traceback=fields["traceback"])
+
+
+def retry(stored: str) -> Retry | None:
+    """A stored policy. None, the default, for one that only a newer version knows: it must not stop every claim."""
+    try:
+        return retry_from_json(cast("dict[str, object]", json.loads(stored)))
+    except (ValueError, TypeError):
+        return None
+
+
+def final(outcome: Outcome, stop_asked: int) -> Outcome:
+    """A run that somebody asked to stop does not wait for another try; a result must come back as it was."""
+    if stop_asked and fate_of(outcome).waits:
+        outcome = replace(outcome, ending=Ending.CANCELLED)
+    if outcome.result is not None and not is_storable(outcome.result):
+        outcome = replace(outcome, result=None, error=_reason("result", "it holds a NUL or half of a surrogate pair"))
+    return outcome
+
+
+def bare(outcome: Outcome, error: Exception) -> Outcome:
+    """The outcome without its texts, and the reason instead. Calls that cannot be stored make it a failure."""
+    what = "calls it added" if outcome.calls else "error" if outcome.error else "result"
+    ending = Ending.FAILED if outcome.calls else outcome.ending
+    return replace(outcome, ending=ending, error=_reason(what, str(error)), result=None, calls=())
+
+
+def _reason(what: str, why: str) -> Failure:
+    return Failure(kind="afterwards.errors.CannotStore", message=f"the {what} could not be stored: {why}")
