@@ -97,16 +97,16 @@ class House:
         await self.store.close()
 
     @asynccontextmanager
-    async def working(self) -> AsyncGenerator[None]:
+    async def working(self) -> AsyncGenerator[Worker | None]:
         """A worker runs inside the block, if one is wanted and this event loop has none; it has stopped at the end."""
         if not self.settings.worker or self._worker_here() is not None or self._is_test():
-            yield
+            yield None
             return
         worker = self.new_worker()
         self._workers.append(worker)
         try:
             async with self._at_work(worker):
-                yield
+                yield worker
         finally:
             self._workers.remove(worker)
 

@@ -73,6 +73,7 @@ class Worker:
         self._nap: asyncio.Timeout | None = None
         self._room_made = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._resting = False
         self.leaving = False  # it has stopped, but threads of it still need the store
 
     async def run(self) -> None:
@@ -95,6 +96,13 @@ class Worker:
         """Begin to stop; `run` returns when it is done."""
         self._stopping.set()
 
+    async def rest(self) -> None:
+        """Claim nothing more from now on; returns when nothing runs any more, however long that takes."""
+        self._resting = True
+        self._settler.claims_for = None
+        while not self._slots.is_idle():
+            await self._wait_for_room()
+
     # Hand-off: the requests of this process give their tasks straight to the worker
 
     @property
@@ -104,7 +112,7 @@ class Worker:
 
     def promise(self, count: int) -> WorkerId | None:
         """Keep room for `count` tasks that are about to be added; the id to claim them by, None if there is no room."""
-        if self._stopping.is_set() or self._shift.worker is None or not self._slots.promise(count):
+        if self._is_ending() or self._shift.worker is None or not self._slots.promise(count):
             return None
         return self._shift.worker
 
@@ -130,7 +138,7 @@ class Worker:
         A claim asks for the room there is, but hand-offs and followers may take it before the claim is back.
         """
         for task in tasks:
-            if self._stopping.is_set():
+            if self._is_ending():
                 self._give_back([task])
             elif self._slots.park(task):
                 continue
@@ -168,7 +176,7 @@ class Worker:
 
     async def _sign_on(self) -> WorkerId:
         worker = await self._shift.sign_on(self._registry.known_names())
-        self._settler.claims_for = worker
+        self._settler.claims_for = None if self._resting else worker
         return worker
 
     def _may_take_suspect(self) -> bool:
@@ -177,6 +185,8 @@ class Worker:
 
     def _room(self) -> int:
         """Outcomes that wait for the store count too, so that a slow store slows the claiming."""
+        if self._resting:
+            return 0
         return min(self._slots.room, 2 * self._options.concurrency - self._settler.pending)
 
     async def _wait_for_tasks(self, worker: WorkerId, *, suspects: bool) -> None:
@@ -209,6 +219,9 @@ class Worker:
 
     def _is_busy(self) -> bool:
         return len(self._runs) > 0
+
+    def _is_ending(self) -> bool:
+        return self._resting or self._stopping.is_set()
 
     def _ended(self, task: Task, outcome: Outcome | None) -> None:
         if outcome is not None:
