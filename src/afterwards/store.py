@@ -34,8 +34,8 @@ class Store(Protocol):
     Errors: `StoreUnavailable` when the store is away, locked, full or read-only, and nothing was changed;
     `StoreUnusable` from `open` when no waiting would cure it. After `StoreUnavailable` every method may be tried again.
 
-    Durable when they return, as far as the store is set up to be: add, retry, cancel, pause. The others may be lost
-    with the machine's power, which costs a second run and nothing else.
+    Durable when they return, as far as the store is set up to be: add, retry, cancel, pause, receive, forget. The
+    others may be lost with the machine's power, which costs a second run and nothing else.
     """
 
     @property
@@ -161,4 +161,26 @@ class Store(Protocol):
 
     async def pause(self, queue: str, *, paused: bool) -> None:
         """Stop or resume claiming from a queue. Harmless when repeated."""
+        ...
+
+    async def hand_over(self, *, limit: int, after: TaskId | None = None) -> list[Task]:
+        """Up to `limit` waiting tasks, held ones too, in the order in which they were stored; changes nothing.
+
+        With `after`, those stored later than that task, which need not be waiting; none, if it is not stored.
+        """
+        ...
+
+    async def receive(self, tasks: Sequence[Task]) -> list[TaskId]:
+        """Store waiting tasks of another store, each as it is, all or none, in their order; those that were new.
+
+        Ids that are stored already change nothing. Holds are looked at anew. A task that has not had its turn is held
+        after its former, if that is stored here or comes in the same write and has its turn still to come: by the
+        rule of `add`, whether it was held where it comes from or freed by `forget`. One held as unknown stays so, and
+        is freed as any other. Other holds are dropped. Raises ValueError, with nothing stored, for a task that is not
+        waiting.
+        """
+        ...
+
+    async def forget(self, ids: Collection[TaskId]) -> list[TaskId]:
+        """Delete waiting tasks, which another store has received; those deleted. Who was held after them is freed."""
         ...

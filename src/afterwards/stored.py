@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, cast
@@ -11,7 +12,7 @@ from uuid import UUID
 from afterwards.errors import CannotStore
 from afterwards.outcomes import Ending, Outcome
 from afterwards.retries import Retry, retry_as_json, retry_from_json
-from afterwards.tasks import Call, Claim, Failure, State, WorkerId
+from afterwards.tasks import Call, Claim, Failure, Hold, State, Task, TaskId, WorkerId
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -67,6 +68,35 @@ def check_call(call: Call) -> None:
         raise CannotStore(f"the priority of a call to {call.name} is 0 to 9, not {call.priority}")
     if not 0 <= call.crashes < 2**31:
         raise CannotStore(f"a call to {call.name} cannot be allowed {call.crashes} crashes")
+
+
+def check_received(task: Task) -> None:
+    """Raise for a task of another store that cannot be received: ValueError, if it is not waiting, or CannotStore."""
+    if task.state is not State.WAITING:
+        raise ValueError(f"only waiting tasks can be received, and task {task.id} is {task.state}")
+    parts = {"arguments": task.arguments, "progress": task.progress, "result": task.result, "key": task.key}
+    for part, text in {"name": task.name, "queue": task.queue, **parts}.items():
+        if text is not None and not is_storable(text):
+            raise CannotStore(f"the {part} of task {task.id} holds a NUL character or half of a surrogate pair")
+    if not 0 <= task.priority <= 9:
+        raise CannotStore(f"the priority of task {task.id} is {task.priority}, and has to be 0 to 9")
+
+
+def holds_of(tasks: Sequence[Task], turns_over: Mapping[TaskId, bool]) -> list[Hold | None]:
+    """What holds each of these tasks where they are received together.
+
+    `turns_over` says it of those of their formers that are stored there already.
+    """
+    formers = {**{task.id: task.turn_over for task in tasks}, **turns_over}
+    return [_hold_of(task, formers) for task in tasks]
+
+
+def _hold_of(task: Task, formers: Mapping[TaskId, bool]) -> Hold | None:
+    if task.held is Hold.UNKNOWN:
+        return Hold.UNKNOWN
+    if task.after is None or task.turn_over:
+        return None
+    return None if formers.get(task.after, True) else Hold.AFTER
 
 
 def is_storable(text: str) -> bool:

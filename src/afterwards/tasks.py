@@ -90,7 +90,8 @@ class Task:
     """A stored call, as it stood when it was read. Instants are aware and in UTC.
 
     `attempt` counts tries from 1 (0: never tried), `run` counts claims and never goes back, `crashes` counts the
-    processes that died under it. `progress` and `result` are JSON text, None until there is one.
+    processes that died under it, of `crashes_allowed`. `turn_over`: nobody is held after it any more. `progress` and
+    `result` are JSON text, None until there is one.
     """
 
     id: TaskId
@@ -106,7 +107,9 @@ class Task:
     attempt: int = 0
     run: int = 0
     crashes: int = 0
+    crashes_allowed: int = 3
     suspect: bool = False
+    turn_over: bool = False
     worker: WorkerId | None = None
     started: datetime | None = None
     ended: datetime | None = None
@@ -139,6 +142,7 @@ def first_run(call: Call, *, now: datetime, worker: WorkerId) -> Task:
         added=now,
         attempt=1,
         run=1,
+        crashes_allowed=call.crashes,
         worker=worker,
         started=now,
         retry=call.retry,

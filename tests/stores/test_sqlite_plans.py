@@ -124,6 +124,9 @@ def test_a_paused_backlog_costs_nothing(connection: sqlite3.Connection):
         ("find_failed", ANYTHING),
         ("find_cancelled", ANYTHING),
         ("find_by_id", {**ANYTHING, "ids": '["a"]', "state": None}),
+        ("hand_over", {"after": None, "limit": 50}),
+        ("waiting_among", {"ids": '["a"]'}),
+        ("forget_tasks", {"ids": '["a"]'}),
         ("unknown_names", {}),
         ("dropped_tasks", {"workers": '["w"]', "limit": 100}),
         ("added_among", {"first": 10**9, "last": 10**9 + 50}),
@@ -156,6 +159,13 @@ def parameters(sql: str) -> dict[str, None] | list[None]:
 
 def tables(connection: sqlite3.Connection) -> set[str]:
     return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def test_a_page_of_what_is_handed_over_costs_the_same_wherever_it_begins(connection: sqlite3.Connection):
+    fill(connection, MANY)
+    first = steps(connection, "hand_over", after=None, limit=50)
+    [last] = connection.execute("SELECT id FROM afterwards_tasks ORDER BY sequence LIMIT 1 OFFSET ?", [MANY - 100])
+    assert steps(connection, "hand_over", after=last[0], limit=50) < first * 1.5 + 200
 
 
 def test_many_queues_cost_a_few_look_ups_each(connection: sqlite3.Connection):

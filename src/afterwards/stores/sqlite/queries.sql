@@ -56,8 +56,8 @@ line (queue, priority, due) AS (
 -- fragment: task
 -- One task as the JSON list that rows.py reads, in its order.
 json_array(
-    id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, suspect, worker,
-    started, ended, error, result, progress, key, stop_asked, retry
+    id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
+    suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry
 )
 
 -- name: open_pairs
@@ -309,6 +309,34 @@ INSERT INTO afterwards_paused (queue) VALUES (:queue) ON CONFLICT (queue) DO NOT
 -- name: resume
 -- And they are claimed again.
 DELETE FROM afterwards_paused WHERE queue = :queue
+
+-- name: hand_over
+-- The oldest first, by the index of the waiting. `after` moves the start of its range, so that no page is read twice.
+SELECT json_group_array({task}) FROM (
+    SELECT * FROM afterwards_tasks INDEXED BY afterwards_waiting
+    WHERE state = 'waiting' AND sequence > iif(
+        :after IS NULL, 0, (SELECT last.sequence FROM afterwards_tasks AS last WHERE last.id = :after)
+    )
+    ORDER BY sequence LIMIT :limit
+)
+
+-- name: receive_tasks
+-- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
+INSERT INTO afterwards_tasks (
+    id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
+    freed, started, retry, error, result, progress, key, state
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO NOTHING
+
+-- name: waiting_among
+-- Those of a list that may be deleted.
+SELECT json_group_array(id) FROM afterwards_tasks
+WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'waiting'
+
+-- name: forget_tasks
+-- By id alone: the same transaction has just found them waiting.
+DELETE FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
 
 -- fragment: page
 -- The rest of every search. Paging goes by the sequence of the task last seen; nothing follows one that was pruned.

@@ -16,7 +16,7 @@ Row = tuple[str | int | None, ...]
 
 # The columns of the `task` fragment in queries.sql, in its order.
 TaskRow = tuple[
-    str, str, str, str, int, str, str | None, str | None, int, int, int, int, int, int, str | None,
+    str, str, str, str, int, str, str | None, str | None, int, int, int, int, int, int, int, int, str | None,
     int | None, int | None, str | None, str | None, str | None, str | None, int, str | None,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, int, int, int]
@@ -54,6 +54,34 @@ def call_row(place: Place, now: int) -> Row:
     )
 
 
+def received_row(task: Task, hold: Hold | None) -> Row:
+    """A task as `receive_tasks` takes it."""
+    return (
+        str(task.id),
+        task.name,
+        task.arguments,
+        task.queue,
+        task.priority,
+        hold,
+        None if task.after is None else str(task.after),
+        stored.microseconds_at(task.due),
+        stored.microseconds_at(task.added),
+        task.attempt,
+        task.run,
+        task.crashes,
+        task.crashes_allowed,
+        task.suspect,
+        task.turn_over,
+        None if task.started is None else stored.microseconds_at(task.started),
+        None if task.retry is None else stored.retry_text(task.retry),
+        None if task.error is None else stored.failure_text(task.error),
+        task.result,
+        task.progress,
+        task.key,
+        task.state,
+    )
+
+
 def claim_row(claim: Claim) -> list[object]:
     """A claim as `held_claims` takes it."""
     return [str(claim.id), claim.run, claim.worker]
@@ -85,8 +113,8 @@ def tasks(rows: Sequence[Sequence[object]]) -> list[Task]:
 
 def _task(row: TaskRow) -> Task:
     (
-        id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, suspect, worker,
-        started, ended, error, result, progress, key, stop_asked, retry,
+        id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
+        suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry,
     ) = row  # fmt: skip
     due_at = stored.instant(due)
     return Task(
@@ -103,7 +131,9 @@ def _task(row: TaskRow) -> Task:
         attempt=attempt,
         run=run,
         crashes=crashes,
+        crashes_allowed=crashes_allowed,
         suspect=bool(suspect),
+        turn_over=bool(freed),
         worker=None if worker is None else WorkerId(worker),
         started=None if started is None else stored.instant(started),
         ended=None if ended is None else stored.instant(ended),

@@ -18,6 +18,7 @@ from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.desk import Desk
 from afterwards.stores.sqlite.errands import Asker, Errand, Verb, each, plain
 from afterwards.stores.sqlite.looking import Glance, Page, census, find, unknown_names, until_due, workers
+from afterwards.stores.sqlite.moving import Part, forget, hand_over, receive
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.rescuing import Search as Rescue
 from afterwards.stores.sqlite.rescuing import rescue
@@ -71,11 +72,14 @@ SIGN_OFF = Verb(doing="signing off", write=each(sign_off))
 RETRY = Verb(doing="retrying tasks", write=each(retry), durable=True)
 CANCEL = Verb(doing="cancelling tasks", write=each(cancel), durable=True)
 PAUSE = Verb(doing="pausing a queue", write=each(pause), durable=True)
+RECEIVE = Verb(doing="receiving tasks", write=each(receive), durable=True)
+FORGET = Verb(doing="forgetting tasks", write=each(forget), durable=True)
 CANCELLATIONS = Verb(doing="looking for cancellations", write=each(cancellations))
 WORKERS = Verb(doing="listing workers", write=each(workers))
 UNKNOWN_NAMES = Verb(doing="listing unknown names", write=each(unknown_names))
 UNTIL_DUE = Verb(doing="waiting for tasks", write=each(until_due))
 FIND = Verb(doing="finding tasks", write=each(find))
+HAND_OVER = Verb(doing="handing tasks over", write=each(hand_over))
 CENSUS = Verb(doing="counting tasks", write=each(census))
 
 
@@ -197,6 +201,18 @@ class SQLiteStore:
 
     async def pause(self, queue: str, *, paused: bool) -> None:
         await self._write(PAUSE, Pausing(queue=queue, paused=paused))
+
+    async def hand_over(self, *, limit: int, after: TaskId | None = None) -> list[Task]:
+        return await self._look(HAND_OVER, Part(limit=limit, after=after))
+
+    async def receive(self, tasks: Sequence[Task]) -> list[TaskId]:
+        """Raises CannotStore as `add` does."""
+        for task in tasks:
+            stored.check_received(task)
+        return await self._write(RECEIVE, tuple(tasks))
+
+    async def forget(self, ids: Collection[TaskId]) -> list[TaskId]:
+        return await self._write(FORGET, tuple(ids))
 
     def before_fork(self) -> None:
         """Close all connections and stand still."""

@@ -1,0 +1,55 @@
+"""Tasks on their way from one store to another: handed over, received, forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from afterwards import stored
+from afterwards.stores.sqlite import rows
+from afterwards.stores.sqlite.followers import free_followers
+from afterwards.stores.sqlite.transaction import Transaction, as_list
+from afterwards.tasks import Task, TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """How many of the waiting tasks, and after which."""
+
+    limit: int
+    after: TaskId | None
+
+
+def hand_over(transaction: Transaction, part: Part) -> list[Task]:
+    """Waiting tasks, the oldest first."""
+    after = None if part.after is None else str(part.after)
+    return rows.tasks(transaction.rows("hand_over", limit=max(part.limit, 0), after=after))
+
+
+def receive(transaction: Transaction, tasks: Sequence[Task]) -> list[TaskId]:
+    """Store them; those that were new."""
+    holds = stored.holds_of(tasks, _turns_over(transaction, tasks))
+    received = [rows.received_row(task, hold) for task, hold in zip(tasks, holds, strict=True)]
+    added = transaction.spread("receive_tasks", received)
+    if not added:
+        return []
+    transaction.rings = True
+    fresh = transaction.strings("added_among", first=added.start, last=added.stop - 1)
+    return [UUID(id) for id in fresh]
+
+
+def forget(transaction: Transaction, ids: Sequence[TaskId]) -> list[TaskId]:
+    """Delete those that wait, and free who was held after them."""
+    waiting = set(transaction.strings("waiting_among", ids=as_list([str(id) for id in ids])))
+    transaction.execute("forget_tasks", ids=as_list(waiting))
+    free_followers(transaction, [*waiting])
+    return [id for id in dict.fromkeys(ids) if str(id) in waiting]
+
+
+def _turns_over(transaction: Transaction, tasks: Sequence[Task]) -> dict[TaskId, bool]:
+    """Of the tasks before these, those that are stored here, and whether their turn is over."""
+    formers = [str(task.after) for task in tasks if task.after is not None]
+    found = cast("list[tuple[str, int]]", transaction.rows("formers", ids=as_list(formers))) if formers else []
+    return {UUID(id): bool(over) for id, over in found}
