@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from afterwards.statements import parse
 from afterwards.stores.sqlite import statements
 from afterwards.stores.sqlite.migrations import migrate, migrations, statements_of
-from afterwards.stores.sqlite.statements import STATEMENTS, parse
+from afterwards.stores.sqlite.statements import STATEMENTS
 
 SOURCE = Path(statements.__file__).parent
 ASKING = {"execute", "number", "rows", "strings", "numbers"}

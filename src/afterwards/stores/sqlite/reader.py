@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
-from afterwards.stores.sqlite.bell import Bell
+from afterwards.bell import Bell
 from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.database import File, abandon, connect, file_at
 from afterwards.stores.sqlite.desk import Desk

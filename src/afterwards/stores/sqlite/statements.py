@@ -1,4 +1,4 @@
-"""Reads the statements of `queries.sql`, each with its fragments put in. Never builds one from values."""
+"""The statements of `queries.sql`, and how one is written for many rows at once."""
 
 from __future__ import annotations
 
@@ -7,29 +7,11 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-_HEADING = re.compile(r"^-- (name|fragment): (\w+)$", re.MULTILINE)
-_FRAGMENT = re.compile(r"\{(\w+)\}")
+from afterwards.statements import parse
+
 _VALUES = re.compile(r"VALUES (\([?, ]+\))")
 
 MOST_ROWS = 64  # more go in several statements: each number of rows is a statement that SQLite has to prepare once
-
-
-def parse(text: str) -> dict[str, str]:
-    """The statements of a file of queries, by name. Raises KeyError for a fragment that the file does not have."""
-    _, *pieces = _HEADING.split(text)
-    sections = list(zip(pieces[::3], pieces[1::3], map(_without_reason, pieces[2::3]), strict=True))
-    fragments = {name: sql for kind, name, sql in sections if kind == "fragment"}
-    return {name: _whole(sql, fragments) for kind, name, sql in sections if kind == "name"}
-
-
-def _without_reason(section: str) -> str:
-    return "\n".join(line for line in section.strip().splitlines() if not line.startswith("--"))
-
-
-def _whole(sql: str, fragments: Mapping[str, str]) -> str:
-    while _FRAGMENT.search(sql):  # a fragment may name another
-        sql = _FRAGMENT.sub(lambda mention: fragments[mention[1]], sql)
-    return sql
 
 
 @cache

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import TypeVar, cast
 
-from afterwards import stored
+from afterwards import forks, stored
 from afterwards.errors import StoreUnavailable
 from afterwards.outcomes import Outcome, returned
-from afterwards.stores.sqlite import adding, forks, settling
+from afterwards.stores.sqlite import adding, settling
 from afterwards.stores.sqlite.adding import Addition, add
 from afterwards.stores.sqlite.claiming import Wish, claim
 from afterwards.stores.sqlite.clock import Clock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from afterwards.stores.sqlite.bell import Bell
+from afterwards.bell import Bell
 from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.database import Database
 from afterwards.stores.sqlite.place import Place
