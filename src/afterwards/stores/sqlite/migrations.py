@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.resources import files
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
-from afterwards.errors import StoreUnusable
+from afterwards.migrations import Migration, migrations_of, pending, script
 
-_OLDEST_CODE = re.compile(r"^-- oldest code: (\d+)$", re.MULTILINE)
 _FIRST_STRICT_SQLITE = (3, 37, 0)
 
 _VERSIONS = """\
@@ -21,30 +18,13 @@ CREATE TABLE IF NOT EXISTS afterwards_schema (
     applied TEXT NOT NULL
 )"""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Migration:
-    """One step. `oldest_code` is the schema version that code must know to go on working after it."""
-
-    version: int
-    oldest_code: int
-    sql: str
+_RECORD = "INSERT INTO afterwards_schema (version, oldest_code, applied) VALUES ({}, {}, datetime('now'))"
 
 
+@cache
 def migrations() -> list[Migration]:
     """All steps that this version knows, in their order."""
-    folder = files("afterwards.stores.sqlite").joinpath("schema")
-    named = sorted(
-        (file.name, file.read_text(encoding="utf-8")) for file in folder.iterdir() if file.name.endswith(".sql")
-    )
-    return [_migration(name, sql) for name, sql in named]
-
-
-def _migration(name: str, sql: str) -> Migration:
-    oldest_code = _OLDEST_CODE.search(sql)
-    if oldest_code is None:
-        raise ValueError(f"{name} does not say which code may still work with it")
-    return Migration(version=int(name.split("_")[0]), oldest_code=int(oldest_code[1]), sql=sql)
+    return migrations_of("afterwards.stores.sqlite")
 
 
 def migrate(connection: sqlite3.Connection, path: Path, *, shared: bool) -> None:
@@ -59,9 +39,9 @@ def migrate(connection: sqlite3.Connection, path: Path, *, shared: bool) -> None
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for migration in missing(connection, known, path):  # asked again: another process may have done it
-            _apply(connection, migration)
-            if migration.version == 1:
+        for step in missing(connection, known, path):  # asked again: another process may have done it
+            _apply(connection, step)
+            if step.version == 1:
                 connection.execute("UPDATE afterwards_store SET shared = ?", (shared,))
         connection.execute("COMMIT")
     except BaseException:
@@ -70,11 +50,22 @@ def migrate(connection: sqlite3.Connection, path: Path, *, shared: bool) -> None
         raise
 
 
-def missing(connection: sqlite3.Connection, known: list[Migration], path: Path) -> list[Migration]:
+def missing(connection: sqlite3.Connection, known: Sequence[Migration], path: Path) -> list[Migration]:
     """The steps that have not been taken. Raises StoreUnusable for a schema that is too new for this version."""
-    applied = _applied(connection)
-    _refuse_too_new(applied, known[-1].version, path)
-    return [migration for migration in known if migration.version not in applied]
+    return pending(known, applied(connection), str(path))
+
+
+def applied(connection: sqlite3.Connection) -> dict[int, int]:
+    """The steps that have been taken, each with the oldest code that may work with it."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'afterwards_schema'").fetchone():
+        return {}
+    return dict(connection.execute("SELECT version, oldest_code FROM afterwards_schema").fetchall())
+
+
+def sql_since(version: int) -> str:
+    """What `migrate` would run in a store of this version, for a person to run with other means."""
+    steps = [step for step in migrations() if step.version > version]
+    return script(steps, begin=["BEGIN IMMEDIATE;", f"{_VERSIONS};"], record=_record, spell=_spelled_for)
 
 
 def statements_of(sql: str) -> Iterator[str]:
@@ -87,31 +78,17 @@ def statements_of(sql: str) -> Iterator[str]:
             statement = ""
 
 
-def _applied(connection: sqlite3.Connection) -> dict[int, int]:
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'afterwards_schema'").fetchone():
-        return {}
-    return dict(connection.execute("SELECT version, oldest_code FROM afterwards_schema").fetchall())
-
-
-def _refuse_too_new(applied: dict[int, int], newest: int, path: Path) -> None:
-    needed = max((oldest for version, oldest in applied.items() if version > newest), default=0)
-    if needed > newest:
-        raise StoreUnusable(
-            f"{path} has a schema of version {max(applied)}, which code older than version {needed} must not touch; "
-            f"this one knows {newest}: upgrade afterwards here too"
-        )
-
-
-def _apply(connection: sqlite3.Connection, migration: Migration) -> None:
+def _apply(connection: sqlite3.Connection, step: Migration) -> None:
     connection.execute(_VERSIONS)
-    for statement in statements_of(migration.sql):
+    for statement in statements_of(step.sql):
         connection.execute(_spelled_for(statement))
-    connection.execute(
-        "INSERT INTO afterwards_schema (version, oldest_code, applied) VALUES (?, ?, datetime('now'))",
-        (migration.version, migration.oldest_code),
-    )
+    connection.execute(_record(step))
 
 
-def _spelled_for(statement: str) -> str:
+def _record(step: Migration) -> str:
+    return f"{_RECORD.format(step.version, step.oldest_code)};"
+
+
+def _spelled_for(sql: str) -> str:
     """Before 3.37 SQLite does not know STRICT, which only checks more."""
-    return statement if sqlite3.sqlite_version_info >= _FIRST_STRICT_SQLITE else statement.replace(") STRICT;", ");")
+    return sql if sqlite3.sqlite_version_info >= _FIRST_STRICT_SQLITE else sql.replace(") STRICT;", ");")
