@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
 
 from afterwards import environment
 from afterwards.cli import check as checking
-from afterwards.cli.instance import imported, instance
+from afterwards.cli.instance import instance
 from afterwards.cli.looking import list_tasks, show_task
 from afterwards.cli.printing import print_text
 from afterwards.cli.pruning import prune_tasks
@@ -20,8 +21,11 @@ from afterwards.cli.queues import pause_queues, resume_queues
 from afterwards.cli.steering import cancel_tasks, retry_tasks
 from afterwards.cli.trouble import Trouble, UsedWrongly
 from afterwards.cli.words import harmless_lines
-from afterwards.cli.work import work
+from afterwards.cli.work import Shape, as_child, work
 from afterwards.errors import AfterwardsError
+from afterwards.supervisor.amounts import address, size
+from afterwards.supervisor.limits import Limits
+from afterwards.supervisor.probes import CannotListen
 from afterwards.tasks import Search, State
 
 app = typer.Typer(
@@ -43,6 +47,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Ids = Annotated[list[UUID], typer.Argument(metavar="ID...", help="The ids of the tasks.", show_default=False)]
 Queues = Annotated[list[str], typer.Argument(metavar="QUEUE...", help="The names of the queues.", show_default=False)]
 
+Read = TypeVar("Read")
+
 MAX_AGE = 1e10  # seconds, some 300 years
 
 
@@ -52,7 +58,7 @@ def run() -> int:
         app()
     except UsedWrongly as error:
         return _fail(error, 2)
-    except (Trouble, AfterwardsError) as error:
+    except (Trouble, CannotListen, AfterwardsError) as error:
         return _fail(error, 1)
     return 0
 
@@ -96,13 +102,41 @@ def demo(
 @app.command()
 def worker(
     place: Annotated[str, typer.Argument(metavar="MODULE:NAME", help="Where the Afterwards is, as main:afterwards.")],
-    concurrency: Annotated[int | None, typer.Option(min=1, help="Tasks at once.", show_default=False)] = None,
+    processes: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Tasks at once, in each process.", show_default=False)
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads for `def` tasks, in each process.", show_default=False)
+    ] = None,
     queue: Annotated[list[str] | None, typer.Option(help="Serve only this queue; may be repeated.")] = None,
+    max_tasks: Annotated[
+        int | None, typer.Option(min=1, help="Replace a process that has run so many.", show_default=False)
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Replace a process that takes more, as 512MB.")
+    ] = None,
+    health: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Answer GET /live and /ready there, for probes.")
+    ] = None,
+    reload: Annotated[bool, typer.Option("--reload", help="For development: start anew when Python files change.")] = (
+        False
+    ),
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log a line for each task.")] = False,
+    child: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run tasks without the web app. SIGTERM or Ctrl-C lets them finish, one more does not."""
-    queues = _named(queue or [])
-    work(imported(place), concurrency=concurrency, queues=queues, verbose=verbose)
+    shape = Shape(
+        place=place,
+        concurrency=concurrency,
+        threads=threads,
+        queues=tuple(_named(queue or [])),
+        verbose=verbose,
+        limits=Limits(max_tasks=max_tasks, max_memory=_amount(max_memory, size)),
+    )
+    raise typer.Exit(
+        work(shape, processes=processes, health=_amount(health, address), reload=reload, child=_amount(child, as_child))
+    )
 
 
 @app.command("list")
@@ -181,6 +215,13 @@ def _named(queues: list[str]) -> list[str]:
     if not all(queue.strip() for queue in queues):
         raise UsedWrongly("a queue has a name, and '' is none")
     return queues
+
+
+def _amount(text: str | None, read: Callable[[str], Read]) -> Read | None:
+    try:
+        return None if text is None else read(text)
+    except ValueError as error:
+        raise UsedWrongly(str(error)) from error
 
 
 def _fail(error: Exception, code: int) -> int:

@@ -20,7 +20,7 @@ def instance(app: str | None, url: str | None) -> Afterwards:
         raise UsedWrongly("--app and --url both name a store: give one of them")
     if app is not None:
         return imported(app)
-    _check_environment()
+    check_environment()
     return Afterwards(url=url, worker=False)
 
 
@@ -32,7 +32,7 @@ def imported(place: str) -> Afterwards:
             f"{place!r} has not the form module:attribute, such as main:afterwards or package.main:afterwards: the "
             "module's name, not its path, as seen from the current folder"
         )
-    _check_environment()
+    check_environment()
     module = _module(module_name)
     found: object = module
     for name in attribute.split("."):
@@ -47,7 +47,8 @@ def _is_module_name(name: str) -> bool:
     return all(name.split(".")) and not name.endswith(".py") and not any(sign in name for sign in "/\\\0")
 
 
-def _check_environment() -> None:
+def check_environment() -> None:
+    """Raises Trouble for a variable that nobody can have meant."""
     try:
         environment.runs_inline()
     except ValueError as error:

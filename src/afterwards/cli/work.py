@@ -1,68 +1,154 @@
-"""The command `worker`: a worker without the web app. The first signal lets it finish, a later one ends it."""
+"""The command `worker`: tasks without the web app, in this process or in children that a supervisor keeps running."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from afterwards import environment
-from afterwards.app import Afterwards
-from afterwards.cli.trouble import Trouble
+from afterwards.cli.instance import check_environment, imported
+from afterwards.cli.trouble import Trouble, UsedWrongly
+from afterwards.errors import AfterwardsError
 from afterwards.house import House
+from afterwards.supervisor.channel import Channel
+from afterwards.supervisor.health import Health, Seen
+from afterwards.supervisor.limits import Limits
+from afterwards.supervisor.probes import answering
+from afterwards.supervisor.reload import can_watch
+from afterwards.supervisor.supervisor import Plan, Supervisor
+from afterwards.supervisor.watch import Watch
+from afterwards.supervisor.wish import Wish
+from afterwards.supervisor.working import on_signals
+from afterwards.supervisor.working import work as work_until
 
-_LOG = "%(asctime)s %(levelname)-7s %(message)s"
+_LOG = "%(asctime)s %(levelname)-7s {who}%(message)s"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_ONE_WISH = 0.5  # seconds: Ctrl-C may come from the terminal and once more from what started us
 
 
-def work(afterwards: Afterwards, *, concurrency: int | None, queues: Sequence[str], verbose: bool) -> None:
-    """Run tasks until told to stop; `verbose` logs a line for each. Raises Trouble, StoreUnusable."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What one worker process is like; None is as the `Afterwards` at `place` says."""
+
+    place: str
+    concurrency: int | None
+    threads: int | None
+    queues: tuple[str, ...]
+    verbose: bool
+    limits: Limits
+
+    def words(self) -> list[str]:
+        """The command line of a child of this shape."""
+        options = (
+            ("--concurrency", self.concurrency),
+            ("--threads", self.threads),
+            ("--max-tasks", self.limits.max_tasks),
+            ("--max-memory", None if self.limits.max_memory is None else f"{self.limits.max_memory // 1024}K"),
+            *(("--queue", queue) for queue in self.queues),
+        )
+        words = [f"{name}={value}" for name, value in options if value is not None]
+        return ["worker", self.place, *words, *(["--verbose"] if self.verbose else [])]
+
+
+def work(
+    shape: Shape,
+    *,
+    processes: int,
+    health: tuple[str, int] | None,
+    reload: bool,
+    child: tuple[int, int] | None,
+) -> int:
+    """Until told to stop; the exit code. Raises Trouble, UsedWrongly, StoreUnusable, CannotListen."""
+    if child is not None:
+        return work_as_child(shape, number=child[0], descriptor=child[1])
+    if processes > 1 or reload or shape.limits != Limits():
+        return supervise(shape, processes=processes, health=health, reload=reload)
+    work_here(shape, health=health)
+    return 0
+
+
+def as_child(text: str) -> tuple[int, int]:
+    """`2:7`: the second child, told what to do on descriptor 7. Raises ValueError."""
+    number, _, descriptor = text.partition(":")
+    return int(number), int(descriptor)
+
+
+def work_here(shape: Shape, *, health: tuple[str, int] | None) -> None:
+    """Work in this process until told to stop. Raises Trouble, StoreUnusable, CannotListen."""
+    _begin(shape, "")
+    watch, stop = Watch(Limits()), Wish()
+    with contextlib.ExitStack() as stack:
+        if health is not None:
+            stack.enter_context(answering(health, lambda: _health_of(watch, stop)))
+        house = _house(shape)
+        on_signals(stop.tell, heeded=_SIGNALS)
+        asyncio.run(work_until(house, watch, stop=stop, rest=Wish()))
+
+
+def work_as_child(shape: Shape, *, number: int, descriptor: int) -> int:
+    """Work as one of a supervisor's children; what is wrong is told to it alone. The exit code."""
+    signal.signal(signal.SIGINT, _leave_to_supervisor)
+    channel = Channel(descriptor, shape.limits)
+    channel.start()
+    try:
+        _begin(shape, f"worker-{number}: ")
+        house = _house(shape)
+        channel.grace = house.settings.options.grace
+        on_signals(channel.stop.tell, heeded=(signal.SIGTERM,))
+        asyncio.run(work_until(house, channel.watch, stop=channel.stop, rest=channel.rest))
+    except (Trouble, UsedWrongly, AfterwardsError) as error:
+        channel.cannot_start(str(error))
+        return 2 if isinstance(error, UsedWrongly) else 1
+    return 0
+
+
+def supervise(shape: Shape, *, processes: int, health: tuple[str, int] | None, reload: bool) -> int:
+    """Keep children running until told to stop; the exit code. Raises Trouble, UsedWrongly, CannotListen."""
+    if sys.platform == "win32":
+        raise UsedWrongly(
+            "one process only on Windows, without --max-tasks, --max-memory and --reload: start several "
+            "`afterwards worker` in place of --processes"
+        )
+    if reload and not can_watch():
+        raise Trouble("--reload needs watchfiles: pip install 'afterwards[reload]'")
+    _begin(shape, "supervisor: ")
+    # -P: a file of the user's that is called as one of ours must not be found in its place.
+    command = [sys.executable, "-P", "-m", "afterwards", *shape.words()]
+    supervisor = Supervisor(Plan(command=command, processes=processes, health=health, reload=reload))
+    return asyncio.run(supervisor.run())
+
+
+def _begin(shape: Shape, who: str) -> None:
+    check_environment()
     if environment.runs_inline():
         raise Trouble(
             "AFTERWARDS_MODE is set, which is for tests: tasks then run where they are added, not in a worker"
         )
-    logging.basicConfig(level=logging.INFO, format=_LOG)
-    if verbose:
+    logging.basicConfig(level=logging.INFO, format=_LOG.format(who=who))
+    if shape.verbose:
         logging.getLogger("afterwards").setLevel(logging.DEBUG)
-    house = afterwards.house
+
+
+def _house(shape: Shape) -> House:
+    house = imported(shape.place).house
     options = house.settings.options
     options = replace(
-        options, concurrency=concurrency or options.concurrency, queues=tuple(queues) if queues else options.queues
+        options,
+        concurrency=shape.concurrency or options.concurrency,
+        threads=shape.threads or options.threads,
+        queues=shape.queues or options.queues,
     )
     house.settings = replace(house.settings, worker=True, options=options)
-    asyncio.run(_until_told(house))
+    return house
 
 
-async def _until_told(house: House) -> None:
-    told = asyncio.Event()
-    _on_signals(asyncio.get_running_loop(), told.set)
-    async with house.opened(), house.working():
-        await told.wait()
+def _health_of(watch: Watch, stop: Wish) -> Health:
+    return Health(processes=[Seen(number=1, pid=os.getpid(), report=watch.report())], stopping=stop.told)
 
 
-def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-    """The first signal stops; a later one ends the process, and what ran will run again elsewhere."""
-    first_heard: float | None = None
-
-    def heard(number: int, frame: object) -> None:
-        nonlocal first_heard
-        if first_heard is None:
-            first_heard = time.monotonic()
-            loop.call_soon_threadsafe(stop)
-        elif time.monotonic() - first_heard >= _ONE_WISH:
-            _end(number)
-
-    for each in _SIGNALS:
-        signal.signal(each, heard)
-
-
-def _end(number: int) -> None:
-    sys.stderr.write("a second signal: ending at once; what runs now will run again\n")
-    sys.stderr.flush()
-    os._exit(128 + number)
+def _leave_to_supervisor(number: int, frame: object) -> None:
+    """Ctrl-C reaches all processes of a terminal; what it means for this one the supervisor says."""
