@@ -55,3 +55,10 @@ def adopted() -> FastAPI:
     app = stock()
     Afterwards(url=os.environ["BENCH_URL"]).adopt(app)
     return app
+
+
+def __getattr__(name: str) -> Afterwards:
+    """`worker`: what a worker process of its own is started with."""
+    if name != "worker":
+        raise AttributeError(name)
+    return Afterwards(url=os.environ["BENCH_URL"])

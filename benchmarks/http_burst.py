@@ -3,12 +3,16 @@
 32 keep-alive connections, uvicorn with uvloop and httptools in one process of its own, rounds A B A B; ours is stored
 on disk before each response. Prints one JSON line a round, then a table of medians and ratios.
 
-    python benchmarks/http_burst.py [--rounds 3] [--seconds 5] [--apps bare stock durable adopted]
+    python benchmarks/http_burst.py [--rounds 3] [--seconds 5] [--apps bare stock durable adopted] [--store sqlite]
+                                    [--worker inside]
+
+`--store` is sqlite, postgres or valkey, whose servers it starts. `--worker outside` runs the tasks in another process.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import platform
@@ -17,7 +21,6 @@ import sqlite3
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +33,10 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parent))
 
 import client
+from places import STORES, store_url
+
+from afterwards.stores import store_for
+from afterwards.tasks import State
 
 CONNECTIONS = 32
 
@@ -43,7 +50,7 @@ class Round:
     p50_ms: float
     p99_ms: float
     idle_p50_ms: float
-    stored: int
+    done: int
     left_after_s: float
 
 
@@ -54,16 +61,19 @@ def main() -> None:
     rounds: list[Round] = []
     for _ in range(options.rounds):
         for app in options.apps:
-            rounds.append(_measure(app, options.seconds))
+            with store_url(options.store) as url:
+                rounds.append(_measure(app, options.seconds, url, worker_inside=options.worker == "inside"))
             print(json.dumps(asdict(rounds[-1])), flush=True)
     _print_table(options.apps, rounds)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--apps", nargs="+", default=["bare", "stock", "durable", "adopted"])
+    parser.add_argument("--store", default="sqlite", choices=STORES)
+    parser.add_argument("--worker", default="inside", choices=["inside", "outside"])
     return parser.parse_args()
 
 
@@ -77,12 +87,14 @@ def _setting() -> dict[str, object]:
     }
 
 
-def _measure(app: str, seconds: float) -> Round:
-    with tempfile.TemporaryDirectory() as folder, _server(app, Path(folder)) as port:
+def _measure(app: str, seconds: float, url: str, *, worker_inside: bool) -> Round:
+    with _server(app, url, worker_inside=worker_inside) as port, _worker(url, wanted=not worker_inside):
         uvloop.run(client.post_for(port, seconds=1.0, connections=CONNECTIONS))  # warm up
         took, statuses = uvloop.run(client.post_for(port, seconds=seconds, connections=CONNECTIONS))
         assert set(statuses) == {b"200"}, statuses
-        left_after = _until_done(Path(folder))
+        began = time.perf_counter()
+        done = uvloop.run(_until_done(url))
+        left_after = time.perf_counter() - began
         idle = uvloop.run(client.post_spaced(port, count=200, pause=0.005))
         return Round(
             app=app,
@@ -90,23 +102,38 @@ def _measure(app: str, seconds: float) -> Round:
             p50_ms=_milliseconds(took, 50),
             p99_ms=_milliseconds(took, 99),
             idle_p50_ms=_milliseconds(idle, 50),
-            stored=_count(Path(folder), "done"),
-            left_after_s=left_after,
+            done=done,
+            left_after_s=round(left_after, 3),
         )
 
 
 @contextmanager
-def _server(app: str, folder: Path) -> Iterator[int]:
+def _server(app: str, url: str, *, worker_inside: bool) -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "--factory", f"apps:{app}", "--port", str(port)]
+    command = ["-m", "uvicorn", "--factory", f"apps:{app}", "--port", str(port)]
     command += ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
-    environment = {**os.environ, "BENCH_URL": f"sqlite:///{folder / 'bench.db'}"}
-    process = subprocess.Popen(command, cwd=Path(__file__).parent, env=environment)
-    try:
+    with _process(command, BENCH_URL=url, AFTERWARDS_WORKER=str(int(worker_inside))):
         _until_it_answers(port)
         yield port
+
+
+@contextmanager
+def _worker(url: str, *, wanted: bool) -> Iterator[None]:
+    if not wanted:
+        yield
+        return
+    with _process(["-m", "afterwards", "worker", "apps:worker"], BENCH_URL=url):
+        yield
+
+
+@contextmanager
+def _process(arguments: list[str], **variables: str) -> Iterator[None]:
+    environment = {**os.environ, **variables}
+    process = subprocess.Popen([sys.executable, *arguments], cwd=Path(__file__).parent, env=environment)
+    try:
+        yield
     finally:
         process.terminate()
         process.wait(30)
@@ -122,20 +149,18 @@ def _until_it_answers(port: int) -> None:
     raise RuntimeError("the server did not start")
 
 
-def _until_done(folder: Path) -> float:
-    began = time.perf_counter()
-    while _count(folder, "waiting") + _count(folder, "running"):
-        time.sleep(0.02)
-    return round(time.perf_counter() - began, 3)
-
-
-def _count(folder: Path, state: str) -> int:
-    if not (folder / "bench.db").exists():
-        return 0
-    with sqlite3.connect(folder / "bench.db") as database:
-        row = database.execute("SELECT count(*) FROM afterwards_tasks WHERE state = ?", (state,)).fetchone()
-    database.close()
-    return int(row[0])
+async def _until_done(url: str) -> int:
+    """How many are done, once nothing waits or runs any more; none of an app that stores nothing."""
+    store = store_for(url)
+    await store.open()
+    try:
+        while True:
+            by_state = (await store.census()).by_state
+            if not by_state.get(State.WAITING, 0) + by_state.get(State.RUNNING, 0):
+                return by_state.get(State.DONE, 0)
+            await asyncio.sleep(0.02)
+    finally:
+        await store.close()
 
 
 def _milliseconds(took: list[float], percent: int) -> float:

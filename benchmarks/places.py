@@ -1,0 +1,32 @@
+"""Where the measured stores live: a file, and servers that are started durable, as a careful user would have them."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests import servers
+
+STORES = ("sqlite", "postgres", "valkey")
+
+
+@contextmanager
+def store_url(kind: str) -> Iterator[str]:
+    """The URL of a new, empty store of this kind; its server and its data go when the block ends."""
+    match kind:
+        case "sqlite":
+            with tempfile.TemporaryDirectory() as folder:
+                yield f"sqlite:///{folder}/bench.db"
+        case "postgres":
+            with servers.postgres(fsync="on", full_page_writes="on", synchronous_commit="on") as server:
+                yield server.url
+        case "valkey":
+            with servers.valkey("--appendonly", "yes", "--appendfsync", "everysec") as server:
+                yield server.url
+        case _:
+            raise ValueError(f"no store is called {kind}: there are {', '.join(STORES)}")
