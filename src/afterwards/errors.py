@@ -36,6 +36,10 @@ class StoreUnusable(AfterwardsError):
     """No waiting would cure the store: a corrupt file, a schema too new, a network filesystem. Refused at start."""
 
 
+class CannotMove(AfterwardsError):
+    """Tasks cannot be carried from this store now: somebody works there. What was carried by then has arrived."""
+
+
 class UnknownTask(AfterwardsError):
     """No task has this id: it never existed, or ended longer ago than `retention`."""
 

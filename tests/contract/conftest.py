@@ -40,6 +40,17 @@ async def store(url: str) -> AsyncIterator[TimedStore]:
 
 
 @pytest.fixture
+async def other(new_url: Callable[[Path], str], tmp_path: Path) -> AsyncIterator[TimedStore]:
+    """Another store of the same kind."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    other = cast(TimedStore, store_for(new_url(folder)))
+    await other.open()
+    yield other
+    await other.close()
+
+
+@pytest.fixture
 async def worker(store: TimedStore) -> WorkerId:
     """A worker that serves every queue and has signed on."""
     return await sign_on(store)

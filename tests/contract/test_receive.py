@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -14,7 +11,6 @@ from afterwards.errors import CannotStore
 from afterwards.ids import new_id
 from afterwards.outcomes import Ending, done
 from afterwards.retries import Retry
-from afterwards.stores import store_for
 from afterwards.tasks import Failure, Hold, Search, State, Task, TaskId, Woken, WorkerId
 from tests.contract.builders import (
     EVERYTHING,
@@ -34,16 +30,6 @@ from tests.contract.builders import (
 )
 
 NOT_OF_A_WAITING_TASK = {"state", "held", "worker", "ended", "stop_asked"}
-
-
-@pytest.fixture
-async def other(new_url: Callable[[Path], str], tmp_path: Path) -> AsyncIterator[TimedStore]:
-    """Where the tasks come from: another store of the same kind."""
-    (tmp_path / "other").mkdir()
-    other = cast(TimedStore, store_for(new_url(tmp_path / "other")))
-    await other.open()
-    yield other
-    await other.close()
 
 
 def a_full_task(**options: object) -> Task:

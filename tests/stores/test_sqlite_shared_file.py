@@ -67,6 +67,16 @@ async def test_only_what_must_be_durable_is_synced_and_the_level_changes_only_wh
     await store.close()
 
 
+async def test_what_was_received_and_forgotten_is_synced(tmp_path: Path, spoken: Iterator[list[str]]):
+    store = a_store(tmp_path / "tasks.db")
+    await store.open()
+    await store.receive([])
+    await sign_on(store)
+    await store.forget([])
+    assert pragmas(next(spoken)) == ["NORMAL", "FULL", "NORMAL", "FULL"]
+    await store.close()
+
+
 @pytest.mark.parametrize("mode", ["delete", "wal"])
 async def test_a_file_of_the_users_keeps_its_journal_and_is_always_synced(
     tmp_path: Path, spoken: Iterator[list[str]], mode: str

@@ -15,6 +15,7 @@ from afterwards import environment
 from afterwards.cli import check as checking
 from afterwards.cli.instance import instance
 from afterwards.cli.looking import list_tasks, show_task
+from afterwards.cli.moving import move_tasks
 from afterwards.cli.printing import print_text
 from afterwards.cli.pruning import prune_tasks
 from afterwards.cli.queues import pause_queues, resume_queues
@@ -201,6 +202,18 @@ def prune(
     """Delete tasks that ended long ago. Never one that has not ended."""
     age = None if older_than is None else timedelta(seconds=older_than)
     prune_tasks(instance(app, url), older_than=age, json=json)
+
+
+@app.command()
+def move(
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="The store that receives them.")],
+    app: App = None,
+    url: Url = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be moved, and change nothing.")] = False,
+    json: Json = False,
+) -> None:
+    """Carry all waiting tasks into another store. No worker may run here; broken off, it goes on where it was."""
+    move_tasks(instance(app, url), to, dry_run=dry_run, json=json)
 
 
 @app.command()

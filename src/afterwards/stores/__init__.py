@@ -26,6 +26,15 @@ def store_for(url: str, *, add_timeout: timedelta = ADD_TIMEOUT) -> Store:
     return _sqlite(_path(url), add_timeout)
 
 
+def is_lasting(url: str) -> bool:
+    """Whether what is stored there outlives this process. Raises as `store_for` does."""
+    if not url.startswith("sqlite:"):
+        return True
+    from afterwards.stores.sqlite.place import Place
+
+    return not Place(_path(url)).private
+
+
 def examine(url: str) -> Checkup:
     """What can be said about the store that `url` names without writing anything. Raises as `store_for` does."""
     path = _path(url)
