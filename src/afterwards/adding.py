@@ -10,12 +10,16 @@ from typing import Any, ParamSpec, TypedDict, Unpack
 from afterwards.batch import Batch, TaskHandle
 from afterwards.options import CallOptions
 from afterwards.retries import Retry, as_duration
+from afterwards.transactions import Transaction
 
 P = ParamSpec("P")
 
 
 class How(TypedDict, total=False):
-    """What `using` takes. `delay` is seconds or a timedelta; `due` an aware datetime; `priority` 0–9, higher first."""
+    """What `using` takes. `delay` is seconds or a timedelta; `due` an aware datetime; `priority` 0–9, higher first.
+
+    `transaction` is a session or connection of the user's, whose commit stores the task.
+    """
 
     delay: float | timedelta
     due: datetime
@@ -23,6 +27,7 @@ class How(TypedDict, total=False):
     priority: int
     retry: Retry
     ordered: bool
+    transaction: Transaction
 
 
 AS_DECORATED = CallOptions()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 P = ParamSpec("P")
-R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 A_MEBIBYTE = 1024 * 1024
@@ -47,7 +44,7 @@ class UsingAfterwards:
 
     def add_sync(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """Store one task with these options, from plain synchronous code. See `Afterwards.add_sync`."""
-        return _run_elsewhere(lambda: self._house.add(func, args, kwargs, self._options))
+        return self._house.add_sync(func, args, kwargs, self._options)
 
 
 class Afterwards(UsingAfterwards):
@@ -176,7 +173,7 @@ class Afterwards(UsingAfterwards):
 
     def add_sync(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """The same from plain synchronous code: a script, a `def` endpoint, a thread. Blocks until it is stored."""
-        return _run_elsewhere(lambda: self.house.add(func, args, kwargs, AS_DECORATED))
+        return self.house.add_sync(func, args, kwargs, AS_DECORATED)
 
     def batch(self, request: HTTPConnection) -> AbstractAsyncContextManager[Tasks]:
         """For Starlette endpoints: `async with afterwards.batch(request) as tasks: tasks.add_task(...)`.
@@ -252,9 +249,3 @@ def _house(settings: Settings) -> House:
 
 def _when_unnameable(value: str | None) -> WhenUnnameable | None:
     return None if value is None else checks.choice(value, WhenUnnameable, "when_unnameable")
-
-
-def _run_elsewhere(work: Callable[[], Coroutine[Any, Any, R]]) -> R:
-    """Run a coroutine to its end in a thread with a loop of its own, whatever the calling thread is doing."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="afterwards-add") as pool:
-        return pool.submit(lambda: asyncio.run(work())).result()

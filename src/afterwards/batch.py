@@ -17,6 +17,7 @@ from afterwards.ids import new_id
 from afterwards.options import CallOptions
 from afterwards.registry import Registry
 from afterwards.tasks import NO_DELAY, Call, TaskId
+from afterwards.transactions import Transaction
 
 Function = Callable[..., object]
 
@@ -57,6 +58,10 @@ class Taker(Protocol):
         """Store the calls, or do in its place what this taker is for. `sent`: the response is out already."""
         ...
 
+    def join(self, call: Call, transaction: Transaction, gather: Callable[[Call], None]) -> None:
+        """Let a transaction of the user's store the call; or do `gather` it after all, once that has committed."""
+        ...
+
     async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
         """The response has been sent: what was taken may start, and what has no name runs now."""
         ...
@@ -84,12 +89,15 @@ class Batch:
         try:
             call = self._registry.call(function, args, kwargs, options)
         except CannotName as error:
-            if self._when_unnameable is WhenUnnameable.RAISE:
+            if self._when_unnameable is WhenUnnameable.RAISE or options.transaction is not None:
                 raise
             return self._add_local(LocalCall(function=function, args=args, kwargs=kwargs, why=str(error)))
         with self._lock:
             self._refuse_if_ended()
-            self._gathered.append(self._in_line(call) if options.ordered else call)
+            if options.transaction is None:
+                self._gathered.append(self._in_line(call) if options.ordered else call)
+        if options.transaction is not None:
+            self._taker.join(call, options.transaction, self._gather)
         return TaskHandle(id=call.id)
 
     async def commit(self, *, sent: bool = False) -> None:
@@ -133,6 +141,10 @@ class Batch:
         """The ids of what was gathered and not yet handed on."""
         with self._lock:
             return tuple(call.id for call in self._gathered)
+
+    def _gather(self, call: Call) -> None:
+        with self._lock:
+            self._gathered.append(call)
 
     def _add_local(self, call: LocalCall) -> TaskHandle:
         with self._lock:

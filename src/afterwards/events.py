@@ -66,6 +66,14 @@ class TaskEnded(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAfterDone(Event):
+    """A task raised after a transaction of its own had settled it: it stays done, and nothing tries it again."""
+
+    task: Task
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskResists(Event):
     """The worker has stopped but for this task, which does not end when it is cancelled: only a kill will end it."""
 

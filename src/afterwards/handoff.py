@@ -16,21 +16,24 @@ import anyio.to_thread
 from afterwards.batch import LocalCall
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LocalTaskFailed, Presence, RanLocally, TasksAdded
+from afterwards.joining import Joining
 from afterwards.registry import is_async
 from afterwards.runner import was_cancelled_from_outside
 from afterwards.store import Store
 from afterwards.tasks import NO_DELAY, Call, Task, TaskId
+from afterwards.transactions import Transaction
 from afterwards.worker import Worker
 
 
 class HandOff:
     """The taker of a house that is open for work."""
 
-    def __init__(self, store: Store, events: Events, worker: Callable[[], Worker | None]) -> None:
+    def __init__(self, store: Store, events: Events, worker: Callable[[], Worker | None], joining: Joining) -> None:
         self._store = store
         self._events = events
         self._worker = worker
         self._presence = Presence(events, "add")
+        self._joining = joining
 
     async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
         """Store the calls; those that the worker here has room for are claimed by the same write."""
@@ -46,6 +49,11 @@ class HandOff:
         self._presence.back()
         if self._events.heard(TasksAdded):
             self._events.say(TasksAdded(ids=tuple(call.id for call in calls)))
+
+    def join(self, call: Call, transaction: Transaction, gather: Callable[[Call], None]) -> None:
+        """The transaction itself stores it."""
+        self._worker()  # which says it, if there is nobody who will run it
+        self._joining.join(call, transaction)
 
     async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
         """The response has been sent."""

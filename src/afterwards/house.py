@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from afterwards.batch import Batch, Taker, TaskHandle, WhenUnnameable
+from afterwards.elsewhere import run_elsewhere
 from afterwards.errors import StoreUnavailable, UnknownTask
 from afterwards.events import Events, NobodyWorks, StoreAway, StoreOpened
 from afterwards.handoff import HandOff
+from afterwards.joining import Joining
 from afterwards.life import ProofOfLife
 from afterwards.options import CallOptions
 from afterwards.registry import Registry
@@ -119,6 +121,7 @@ class House:
             ProofOfLife(),
             options or self.settings.options,
             open_store=self._open_store,
+            joining=self._joining,
         )
 
     # Adding
@@ -147,12 +150,32 @@ class House:
         kwargs: Mapping[str, object],
         options: CallOptions,
     ) -> TaskHandle:
-        """Store one call now; it may start at once."""
+        """Store one call now; it may start at once. With a `transaction`, let that store it."""
+        if options.transaction is not None:
+            if not self._is_test():
+                call = self.registry.call(function, args, kwargs, options)
+                await self._joining.join_awaited(call, options.transaction)
+                return TaskHandle(id=call.id)
+            options = replace(options, transaction=None)
         batch = self.batch()
         handle = batch.add(function, args, kwargs, options)
         await batch.commit(sent=True)
         await batch.release()
         return handle
+
+    def add_sync(
+        self,
+        function: Callable[..., object],
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+        options: CallOptions,
+    ) -> TaskHandle:
+        """The same for code that cannot await; a transaction is written to in the calling thread, which owns it."""
+        if options.transaction is None or self._is_test():
+            return run_elsewhere(lambda: self.add(function, args, kwargs, options))
+        call = self.registry.call(function, args, kwargs, options)
+        self._joining.join(call, options.transaction)
+        return TaskHandle(id=call.id)
 
     def _worker_for_add(self) -> Worker | None:
         """The worker that an add may hand its tasks to; says once when there is none and nobody said why."""
@@ -179,7 +202,8 @@ class House:
 
     def _take_store(self) -> None:
         self.store: Store = store_for(self.settings.url, add_timeout=self.settings.add_timeout)
-        self._takers[:1] = [HandOff(self.store, self.events, self._worker_for_add)]
+        self._joining = Joining(self.store, self.events)
+        self._takers[:1] = [HandOff(self.store, self.events, self._worker_for_add, self._joining)]
 
     async def _open_store(self) -> None:
         """Open it and say so once; also when it was away at first and the worker opens it in the end."""

@@ -91,7 +91,11 @@ def _worker(
 
 
 def _loss(
-    event: events.ResultsDropped | events.LateAddFailed | events.RanLocally | events.LocalTaskFailed,
+    event: events.ResultsDropped
+    | events.LateAddFailed
+    | events.RanLocally
+    | events.LocalTaskFailed
+    | events.FailedAfterDone,
 ) -> None:
     match event:
         case events.ResultsDropped():
@@ -104,6 +108,8 @@ def _loss(
             logger.warning("%s runs in this process only, not durably: %s", event.function, event.why)
         case events.LocalTaskFailed():
             logger.error("%s, which ran locally, failed", event.function, exc_info=event.error)
+        case events.FailedAfterDone():
+            logger.error("%s %s is done, but failed afterwards", event.task.name, event.task.id, exc_info=event.error)
 
 
 def _be_heard_under_uvicorn() -> None:
@@ -139,6 +145,7 @@ _WRITERS: dict[type[Event], Callable[..., None]] = {
     events.LateAddFailed: _loss,
     events.RanLocally: _loss,
     events.LocalTaskFailed: _loss,
+    events.FailedAfterDone: _loss,
     events.LoopFailed: _loop_failed,
     events.EarFailed: _ear_failed,
 }

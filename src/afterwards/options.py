@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from afterwards.retries import Retry
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, NO_DELAY
+from afterwards.transactions import Transaction, kind_of
 
 HIGHEST_PRIORITY = 9
 
@@ -36,7 +37,9 @@ class CallOptions:
     """What `using` says for a call; None leaves it to the function's own options.
 
     `delay` counts from the moment of storing; `due` is an instant with its time zone; not both. `ordered=False` frees
-    the task from the order of its request. Raises ValueError in words.
+    the task from the order of its request; in a `transaction` of the user's it always stands outside that order.
+
+    Raises ValueError in words, and TypeError for what is no transaction.
     """
 
     delay: timedelta = NO_DELAY
@@ -45,6 +48,7 @@ class CallOptions:
     priority: int | None = None
     retry: Retry | None = None
     ordered: bool = True
+    transaction: Transaction | None = None
 
     def __post_init__(self) -> None:
         if self.delay < NO_DELAY:
@@ -56,6 +60,8 @@ class CallOptions:
         if self.priority is not None:
             _check_priority(self.priority)
         check_retry(self.retry)
+        if self.transaction is not None:
+            kind_of(self.transaction)
 
 
 def _check_due(due: object, delay: timedelta) -> None:

@@ -28,6 +28,7 @@ class Outcome:
     """How one run ended.
 
     `delay` is how long it then waits, `took` how long it ran; `result` is JSON text; `calls` are stored with it.
+    `settled` says that a transaction of the task's own has written it already.
     """
 
     claim: Claim
@@ -37,6 +38,7 @@ class Outcome:
     error: Failure | None = None
     result: str | None = None
     calls: tuple[Call, ...] = ()
+    settled: bool = False
 
     @property
     def state(self) -> State:
@@ -70,10 +72,15 @@ class Outcome:
 
 
 def done(
-    claim: Claim, *, took: timedelta = NO_DELAY, result: str | None = None, calls: tuple[Call, ...] = ()
+    claim: Claim,
+    *,
+    took: timedelta = NO_DELAY,
+    result: str | None = None,
+    calls: tuple[Call, ...] = (),
+    settled: bool = False,
 ) -> Outcome:
     """The function returned."""
-    return Outcome(claim=claim, ending=Ending.DONE, took=took, result=result, calls=calls)
+    return Outcome(claim=claim, ending=Ending.DONE, took=took, result=result, calls=calls, settled=settled)
 
 
 def raised(

@@ -11,7 +11,7 @@ import inspect
 import time
 from collections.abc import Callable, Set
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -19,12 +19,14 @@ import anyio
 import anyio.to_thread
 
 from afterwards import outcomes
-from afterwards.events import Events, TaskStarted
+from afterwards.done_in import DoneIn, InOwnTransaction, NotCommitted
+from afterwards.events import Events, FailedAfterDone, TaskStarted
 from afterwards.failures import failure_of
 from afterwards.names import UnknownFunction
 from afterwards.outcomes import Outcome
 from afterwards.registry import Function, Registry
 from afterwards.tasks import NO_DELAY, Task, TaskId
+from afterwards.transactions import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,28 @@ class CurrentTask:
     name: str
     attempt: int
     run: int
+    _done_in: DoneIn | None = field(default=None, repr=False, compare=False)
+
+    async def done_in(self, transaction: Transaction) -> None:
+        """Let a transaction of yours settle this task as done, so that its effect happens exactly once.
+
+        Written at once, by a session or connection as `using(transaction=...)` takes them. If it commits, the task is
+        done, and its followers are free; whatever the function does afterwards changes nothing. If it rolls back, the
+        task is not done, and is tried again.
+
+        Raises LeaseLost, so that the transaction rolls back, when another worker has the task now; and
+        CannotJoinTransaction.
+
+        Example:
+            `async with session.begin(): ...; await current_task().done_in(session)`
+        """
+        if self._done_in is not None:
+            await self._done_in.write(transaction)
+
+    def done_in_sync(self, transaction: Transaction) -> None:
+        """The same in a `def` task: with a Session, a Connection, or a connection of psycopg or sqlite3."""
+        if self._done_in is not None:
+            self._done_in.write_sync(transaction)
 
 
 _current: ContextVar[CurrentTask] = ContextVar("afterwards_current_task")
@@ -66,12 +90,19 @@ class _Raised:
 
 
 class Runner:
-    """Runs tasks: `async def` functions in this loop, `def` functions in up to `threads` threads of their own."""
+    """Runs tasks: `async def` functions in this loop, `def` functions in up to `threads` threads of their own.
 
-    def __init__(self, registry: Registry, events: Events, *, threads: int) -> None:
+    `joining` lets a task be settled in a transaction of its own; without it, as in tests that run inline, it is done
+    when it returns.
+    """
+
+    def __init__(
+        self, registry: Registry, events: Events, *, threads: int, joining: InOwnTransaction | None = None
+    ) -> None:
         self._registry = registry
         self._events = events
         self._threads = threads
+        self._joining = joining
         self._limiter: anyio.CapacityLimiter | None = None
         self._in_threads: set[TaskId] = set()
 
@@ -91,7 +122,7 @@ class Runner:
 
     async def call(self, task: Task) -> None:
         """Run the task's function and let its error through, as a test that runs tasks inline wants it."""
-        error = await self._error(task, *self._prepared(task))
+        error = await self._error(task, *self._prepared(task), None)
         if error is not None:
             raise error
 
@@ -102,8 +133,11 @@ class Runner:
             return outcomes.unknown(task.claim, failure_of(error, hide=__file__))
         except Exception as error:  # CannotRead, or annotations from which no schema can be made any more
             return outcomes.failed(task.claim, failure_of(error, hide=__file__))
-        raised = await self._error(task, function, bound)
+        done_in = None if self._joining is None else DoneIn(self._joining, task.claim, began)
+        raised = await self._error(task, function, bound, done_in)
         took = timedelta(seconds=time.monotonic() - began)
+        if done_in is not None and done_in.is_wanted:
+            return await self._after_transaction(task, done_in, raised, took)
         return outcomes.done(task.claim, took=took) if raised is None else self._raised(task, raised, took)
 
     def _prepared(self, task: Task) -> tuple[Function, Callable[[], object]]:
@@ -111,9 +145,11 @@ class Runner:
         args, kwargs = function.arguments.read(task.arguments)
         return function, partial(function.function, *args, **kwargs)
 
-    async def _error(self, task: Task, function: Function, bound: Callable[[], object]) -> BaseException | None:
+    async def _error(
+        self, task: Task, function: Function, bound: Callable[[], object], done_in: DoneIn | None
+    ) -> BaseException | None:
         """Run it; what it raised, as a value: raised again, a StopIteration would not be itself any more."""
-        token = _enter(task)
+        token = _enter(task, done_in)
         try:
             returned = bound() if function.is_async else await self._in_a_thread(task, bound)
             if isinstance(returned, _Raised):
@@ -129,6 +165,16 @@ class Runner:
         finally:
             _current.reset(token)
         return None
+
+    async def _after_transaction(
+        self, task: Task, done_in: DoneIn, raised: BaseException | None, took: timedelta
+    ) -> Outcome:
+        """It asked a transaction to settle it: if that was committed it is done, whatever came afterwards."""
+        if not await done_in.is_written():
+            return self._raised(task, raised or NotCommitted(), took)
+        if raised is not None:
+            self._events.say(FailedAfterDone(task=task, error=raised))
+        return outcomes.done(task.claim, took=took, settled=True)
 
     def cancelled_itself(self, task: Task) -> Outcome:
         """The run was cancelled, and nobody here had asked for it: the task's own doing, and an error like others."""
@@ -160,8 +206,9 @@ class Runner:
         return self._limiter
 
 
-def _enter(task: Task) -> Token[CurrentTask]:
-    return _current.set(CurrentTask(id=task.id, name=task.name, attempt=task.attempt, run=task.run))
+def _enter(task: Task, done_in: DoneIn | None) -> Token[CurrentTask]:
+    current = CurrentTask(id=task.id, name=task.name, attempt=task.attempt, run=task.run, _done_in=done_in)
+    return _current.set(current)
 
 
 def was_cancelled_from_outside() -> bool:

@@ -89,7 +89,7 @@ class Runs:
         outcome = self._outcome(task, run, self._why.pop(task.id, None))
         if outcome is not None and self._events.heard(TaskEnded):
             self._events.say(TaskEnded(task=task, outcome=outcome))
-        self._tell(task, outcome)
+        self._tell(task, None if outcome is not None and outcome.settled else outcome)
 
     def _outcome(self, task: Task, run: asyncio.Task[Outcome], why: Why | None) -> Outcome | None:
         """What was interrupted counts as that, also where its clean-up made another error of the CancelledError."""

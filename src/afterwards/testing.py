@@ -18,6 +18,7 @@ from afterwards.handoff import call_locally
 from afterwards.house import House
 from afterwards.runner import Runner
 from afterwards.tasks import Call, TaskId, WorkerId, first_run
+from afterwards.transactions import Hand, Kind, Transaction, kind_of
 
 P = ParamSpec("P")
 
@@ -68,6 +69,10 @@ class InlineTaker:
         """Keep the calls until the response is out."""
         self._taken.update((call.id, call) for call in calls)
 
+    def join(self, call: Call, transaction: Transaction, gather: Callable[[Call], None]) -> None:
+        """Once the transaction has committed it is one of the request's; raw connections do not tell, and count."""
+        _when_committed(transaction, call, gather)
+
     async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
         """Run them all, one after another; then raise what they raised."""
         now = datetime.now(UTC)
@@ -108,6 +113,32 @@ class Recorded:
         """Record the calls."""
         self.calls.extend(calls)
 
+    def join(self, call: Call, transaction: Transaction, gather: Callable[[Call], None]) -> None:
+        """Record the call once the transaction has committed; raw connections do not tell, and count at once."""
+        _when_committed(transaction, call, self.calls.append)
+
     async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
         """Nothing runs."""
         self.local.extend(local)
+
+
+class _Witness:
+    """Writes nothing into a transaction, and keeps what was added to it once that has committed."""
+
+    def __init__(self, keep: Callable[[Call], None]) -> None:
+        self._keep = keep
+
+    def write(self, hand: Hand, calls: Sequence[Call]) -> None: ...
+
+    def committed(self, calls: Sequence[Call]) -> None:
+        for call in calls:
+            self._keep(call)
+
+
+def _when_committed(transaction: Transaction, call: Call, keep: Callable[[Call], None]) -> None:
+    if kind_of(transaction) in (Kind.RAW, Kind.RAW_ASYNC):
+        keep(call)
+        return
+    from afterwards.stores import sqlalchemy
+
+    sqlalchemy.attach(transaction, _Witness(keep), call)

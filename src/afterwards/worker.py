@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 
 from afterwards import outcomes
+from afterwards.done_in import InOwnTransaction
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence
 from afterwards.janitor import Janitor
@@ -45,11 +46,12 @@ class Worker:
         options: WorkerOptions,
         *,
         open_store: Callable[[], Awaitable[None]],
+        joining: InOwnTransaction,
     ) -> None:
         self._store, self._registry, self._events, self._options = store, registry, events, options
         self._presence = Presence(events, "claim")
         self._slots = Slots(options.concurrency)
-        self._runner = Runner(registry, events, threads=options.threads)
+        self._runner = Runner(registry, events, threads=options.threads, joining=joining)
         self._runs = Runs(self._runner, self._slots, events, ended=self._ended)
         self._settler = Settler(store, events, is_idle=self._slots.is_idle, settled=self._settled)
         self._janitor = Janitor(

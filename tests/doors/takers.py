@@ -1,12 +1,13 @@
 """Takers of a batch's calls that do what a store seldom does."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import anyio
 import anyio.lowlevel
 
 from afterwards.batch import LocalCall
 from afterwards.tasks import Call, TaskId
+from afterwards.transactions import Transaction
 
 
 class RefusesLate:
@@ -21,6 +22,8 @@ class RefusesLate:
         if sent:
             raise self._error
         self.taken.extend(call.id for call in calls)
+
+    def join(self, call: Call, transaction: Transaction, gather: Callable[[Call], None]) -> None: ...
 
     async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
         self.released.extend(ids)
@@ -37,5 +40,7 @@ class TakesItsTime:
         self.request.cancel()
         await anyio.lowlevel.checkpoint()
         self.taken.extend(call.id for call in calls)
+
+    def join(self, call: Call, transaction: Transaction, gather: Callable[[Call], None]) -> None: ...
 
     async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None: ...

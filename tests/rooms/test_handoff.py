@@ -11,6 +11,7 @@ import pytest
 
 from afterwards import Afterwards, StoreUnavailable
 from afterwards.handoff import HandOff
+from afterwards.joining import Joining
 from afterwards.options import CallOptions
 from afterwards.slots import LONGEST_PARKED
 from afterwards.tasks import Call
@@ -38,7 +39,7 @@ async def test_a_task_that_was_stored_although_its_add_failed_is_not_held_back(t
     await house.open()
     worker = house.new_worker()
     store: Any = LosesAnswers(house.store)
-    hand_off = HandOff(store, house.events, lambda: worker)
+    hand_off = HandOff(store, house.events, lambda: worker, Joining(store, house.events))
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.run())
         await asyncio.sleep(0)  # its first step

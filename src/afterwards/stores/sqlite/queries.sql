@@ -338,6 +338,39 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND state = 'waiting'
 -- By id alone: the same transaction has just found them waiting.
 DELETE FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
 
+-- name: join_calls
+-- The rows of `add_calls` in a transaction of the user's, all or none: none if this is not the file of the store. An
+-- INSERT by its first word, since sqlite3 begins a transaction by itself only where it sees that.
+INSERT INTO afterwards_tasks (
+    id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
+    worker, started
+)
+SELECT
+    json_extract(call.value, '$[0]'), json_extract(call.value, '$[1]'), json_extract(call.value, '$[2]'),
+    json_extract(call.value, '$[3]'), json_extract(call.value, '$[4]'), json_extract(call.value, '$[5]'),
+    json_extract(call.value, '$[6]'), json_extract(call.value, '$[7]'), json_extract(call.value, '$[8]'),
+    json_extract(call.value, '$[9]'), json_extract(call.value, '$[10]'), json_extract(call.value, '$[11]'),
+    json_extract(call.value, '$[12]'), json_extract(call.value, '$[13]'), json_extract(call.value, '$[14]'),
+    json_extract(call.value, '$[15]')
+FROM json_each(:calls) AS call
+WHERE EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = :store)
+ORDER BY call.key
+
+-- name: join_ending
+-- A run is done, in a transaction of the user's; fenced like every write about a run.
+UPDATE afterwards_tasks
+SET state = 'done', started = :began, ended = :now, freed = 1, error = NULL, result = NULL, worker = NULL
+WHERE id = :id AND state = 'running' AND run = :run AND worker = :worker
+AND EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = :store)
+
+-- name: join_release
+-- After it, in the same transaction: who was held after this task.
+UPDATE afterwards_tasks SET held = NULL WHERE held = 'after' AND after = :id
+
+-- name: join_proof
+-- Whether this is the file of the store, asked by a change that changes nothing: every driver counts those.
+UPDATE afterwards_store SET id = id WHERE id = :store
+
 -- fragment: page
 -- The rest of every search. Paging goes by the sequence of the task last seen; nothing follows one that was pruned.
 (:queue IS NULL OR queue = :queue) AND (:name IS NULL OR name = :name)

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from afterwards import forks, stored
 from afterwards.errors import StoreUnavailable
+from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome, returned
 from afterwards.stores.sqlite import adding, settling
 from afterwards.stores.sqlite.adding import Addition, add
@@ -17,7 +18,9 @@ from afterwards.stores.sqlite.claiming import Wish, claim
 from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.desk import Desk
 from afterwards.stores.sqlite.errands import Asker, Errand, Verb, each, plain
+from afterwards.stores.sqlite.joining import SQLiteJoint
 from afterwards.stores.sqlite.looking import Glance, Page, census, find, unknown_names, until_due, workers
+from afterwards.stores.sqlite.migrations import schema_of, sql_since
 from afterwards.stores.sqlite.moving import Part, forget, hand_over, receive
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.rescuing import Search as Rescue
@@ -87,14 +90,16 @@ class SQLiteStore:
     """Keeps tasks in one file, which the processes of one machine may share.
 
     `path` is relative to the working directory, absolute, or empty for a private temporary file that goes with
-    `close`. `add_timeout` is how long a write waits for a file that somebody else has locked.
+    `close`. `add_timeout` is how long a write waits for a file that somebody else has locked. Without `migrate` it
+    makes no file, but a private one, and changes no schema.
     """
 
-    def __init__(self, path: str, *, add_timeout: timedelta) -> None:
+    def __init__(self, path: str, *, add_timeout: timedelta, migrate: bool = True) -> None:
         self._place = Place(path)
         self._patience = add_timeout.total_seconds()
         self._clock = Clock()
-        self._threads = Threads(self._place, self._clock)
+        self._migrates = migrate
+        self._threads = self._new_threads()
         forks.watch(self)
 
     @property
@@ -108,6 +113,11 @@ class SQLiteStore:
         if identity is None:
             raise StoreUnavailable(f"{self.description} has not been opened yet: await open() first")
         return identity
+
+    @property
+    def joint(self) -> SQLiteJoint:
+        """Where transactions of the user's meet this file. Raises StoreUnavailable before it has been opened."""
+        return SQLiteJoint(self.identity, self._clock, self._threads.bell.ring)
 
     @property
     def clock_offset(self) -> timedelta:
@@ -125,8 +135,14 @@ class SQLiteStore:
     async def open(self) -> None:
         await self._write(OPEN, None)
 
+    async def schema(self) -> Schema:
+        return await asyncio.to_thread(schema_of, self._place)
+
+    def schema_sql(self, *, since: int) -> str:
+        return sql_since(since)
+
     async def close(self) -> None:
-        closing, self._threads = self._threads, Threads(self._place, self._clock)
+        closing, self._threads = self._threads, self._new_threads()
         closing.bell.ring()
         await asyncio.to_thread(closing.close)
         self._place.leave()
@@ -224,9 +240,12 @@ class SQLiteStore:
 
     def after_fork_in_child(self) -> None:
         """Start afresh; the identity is that of the file and stays."""
-        inherited, self._threads = self._threads, Threads(self._place, self._clock)
+        inherited, self._threads = self._threads, self._new_threads()
         inherited.forget()
         self._threads.database.identity = inherited.database.identity
+
+    def _new_threads(self) -> Threads:
+        return Threads(self._place, self._clock, migrates=self._migrates)
 
     async def _write(
         self,

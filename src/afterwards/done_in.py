@@ -1,0 +1,67 @@
+"""A run that is settled in a transaction of its function's own, together with its effect. Touches no store itself."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Protocol
+
+from afterwards.errors import StoreUnavailable
+from afterwards.tasks import Claim
+from afterwards.transactions import Transaction
+
+
+class InOwnTransaction(Protocol):
+    """Settles a run in a transaction of the user's."""
+
+    async def settle(self, claim: Claim, transaction: Transaction, *, took: timedelta) -> None:
+        """As done. Raises LeaseLost when the claim does not hold any more."""
+        ...
+
+    def settle_sync(self, claim: Claim, transaction: Transaction, *, took: timedelta) -> None:
+        """The same where nobody can await."""
+        ...
+
+    async def is_settled(self, claim: Claim) -> bool:
+        """Whether that run is done, so that the transaction has committed."""
+        ...
+
+
+class DoneIn:
+    """Lets one run, which `began` on the monotonic clock, be settled by a transaction; remembers if that was wanted."""
+
+    def __init__(self, joining: InOwnTransaction, claim: Claim, began: float) -> None:
+        self._joining = joining
+        self._claim = claim
+        self._began = began
+        self.is_wanted = False
+
+    async def write(self, transaction: Transaction) -> None:
+        """Settle it there."""
+        self.is_wanted = True
+        await self._joining.settle(self._claim, transaction, took=self._took())
+
+    def write_sync(self, transaction: Transaction) -> None:
+        """The same where nobody can await."""
+        self.is_wanted = True
+        self._joining.settle_sync(self._claim, transaction, took=self._took())
+
+    async def is_written(self) -> bool:
+        """Whether it has been. A store that is away cannot say; then the worker's own settling will be refused."""
+        try:
+            return self.is_wanted and await self._joining.is_settled(self._claim)
+        except StoreUnavailable:
+            return False
+
+    def _took(self) -> timedelta:
+        return timedelta(seconds=time.monotonic() - self._began)
+
+
+class NotCommitted(Exception):
+    """What becomes of a run that returned although the transaction of its `done_in` had not committed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the transaction that was given to done_in has rolled back, or was not committed before the function "
+            "returned, so its effect is not there: commit it in the function, or let its error out"
+        )
