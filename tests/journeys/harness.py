@@ -36,10 +36,11 @@ class Journey:
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    store: str | None = None  # its URL, in place of a file in the folder
 
     @property
     def url(self) -> str:
-        return f"sqlite:///{self.folder / 'journey.db'}"
+        return self.store or f"sqlite:///{self.folder / 'journey.db'}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -67,11 +68,11 @@ class Journey:
         assert may_die or process.poll() is None, "the server has ended at once"
         return server
 
-    def start(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def start(self, command: list[str], *, cwd: Path = HERE) -> subprocess.Popen[bytes]:
         """Start any process in this journey's environment; it is killed at the journey's end."""
         with (self.folder / "output").open("ab") as output:
             process = subprocess.Popen(
-                command, cwd=HERE, env=self.environment, stdout=output, stderr=output, start_new_session=True
+                command, cwd=cwd, env=self.environment, stdout=output, stderr=output, start_new_session=True
             )
         self.processes.append(process)
         return process

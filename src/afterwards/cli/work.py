@@ -27,6 +27,7 @@ from afterwards.supervisor.working import on_signals
 from afterwards.supervisor.working import work as work_until
 
 _LOG = "%(asctime)s %(levelname)-7s {who}%(message)s"
+IS_WINDOWS = sys.platform == "win32"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -108,7 +109,7 @@ def work_as_child(shape: Shape, *, number: int, descriptor: int) -> int:
 
 def supervise(shape: Shape, *, processes: int, health: tuple[str, int] | None, reload: bool) -> int:
     """Keep children running until told to stop; the exit code. Raises Trouble, UsedWrongly, CannotListen."""
-    if sys.platform == "win32":
+    if IS_WINDOWS:
         raise UsedWrongly(
             "one process only on Windows, without --max-tasks, --max-memory and --reload: start several "
             "`afterwards worker` in place of --processes"

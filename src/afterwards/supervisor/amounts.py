@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:I?B)?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])I?B?", re.IGNORECASE)
 _POWERS = {"K": 1, "M": 2, "G": 3, "T": 4}
 _LARGEST_PORT = 65_535
 
 
 def size(text: str) -> int:
-    """Bytes. `512MB`, `512M` and `512MiB` are the same, 512 x 1024 x 1024. Raises ValueError, also without a unit.
+    """Bytes. `512MB`, `512M`, `512Mi` and `512MiB` are the same, 512 x 1024 x 1024. Raises ValueError.
 
     Example:
         `size("1.5GB") == 1_610_612_736`

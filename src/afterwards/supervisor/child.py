@@ -94,11 +94,16 @@ class Child:
 
 
 async def start_child(number: int, command: Sequence[str]) -> Child:
-    """A fresh interpreter, never a fork: threads and connections of this process are none of its own."""
+    """A fresh interpreter, never a fork: threads and connections of this process are none of its own.
+
+    Raises OSError when the system has none.
+    """
     ours, theirs = socket.socketpair()
-    with theirs:
+    with contextlib.ExitStack() as failed, theirs:
+        failed.callback(ours.close)
         process = await asyncio.create_subprocess_exec(
             *command, "--child", f"{number}:{theirs.fileno()}", pass_fds=[theirs.fileno()]
         )
+        failed.pop_all()
     reader, writer = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
     return Child(number, process, reader, writer)

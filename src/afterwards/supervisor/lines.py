@@ -27,6 +27,10 @@ class Lines:
             self._last_trouble = child.cannot_start
             logger.error("worker %d cannot start: %s", child.number, child.cannot_start)
 
+    def cannot_be_started(self, number: int, error: OSError) -> None:
+        """The system has no process for it; it is tried again."""
+        logger.error("worker %d cannot be started: %s", number, error)
+
     def came_up(self, child: Child) -> None:
         """Whatever was wrong is over."""
         self._last_trouble = None

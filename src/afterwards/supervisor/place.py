@@ -29,13 +29,17 @@ class Place:
         self._children: list[Child] = []  # the last is the one that works; those before it rest
         self._stopping = self._killing = False
         self._hurry = asyncio.Event()
-        self.all_well = True  # every child that was told to stop or to rest has done so
+        self.all_well = True  # every child that was told to stop has done so
 
     async def keep(self) -> None:
         """Until `stop`, and then until the last child has ended."""
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
-                child = await start_child(self._number, self._command)
+                try:
+                    child = await start_child(self._number, self._command)
+                except OSError as error:  # no memory or no process left, for now
+                    await self._wait_after_failure(error)
+                    continue
                 self._children.append(child)
                 group.create_task(self._tend(child))
                 if self._stopping:  # told while it was being started
@@ -76,7 +80,7 @@ class Place:
         await child.tend(self._heard)
         self._children.remove(child)
         if (self._stopping or child.rests) and child.code != 0 and not self._killing:
-            self.all_well = False
+            self.all_well = self.all_well and not self._stopping
             self._lines.did_not_stop_well(child)
 
     def _heard(self, child: Child) -> None:
@@ -94,11 +98,19 @@ class Place:
         self._backoff = self._backoff.after_death(lived=child.lived)
         if not child.came_up and self._backoff.is_hopeless:
             self._hopeless(child)
-        if self._stopping:
-            return
+        if not self._stopping:
+            self._lines.died(child, self._backoff.delay)
+            await self._wait(self._backoff.delay)
+
+    async def _wait_after_failure(self, error: OSError) -> None:
+        self._backoff = self._backoff.after_death(lived=0.0)
+        self._lines.cannot_be_started(self._number, error)
+        await self._wait(max(self._backoff.delay, 0.5))
+
+    async def _wait(self, seconds: float) -> None:
         self._hurry.clear()
-        self._lines.died(child, self._backoff.delay)
-        await _within(self._backoff.delay, self._hurry)
+        if not self._stopping:
+            await _within(seconds, self._hurry)
 
     def _end(self, child: Child) -> None:
         if self._killing:

@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from afterwards.supervisor.child import Child
@@ -20,6 +19,7 @@ from afterwards.supervisor.reload import changes
 from afterwards.supervisor.working import ONE_WISH
 
 CANNOT_START = 1
+_HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,8 @@ class Supervisor:
             port = None if address is None else stack.enter_context(answering(address, self.health))
             self._lines.starts(self._plan.processes, port)
             await self._fill_places()
+        for each in _HEEDED:  # one more, while the interpreter ends, would spoil the exit code
+            signal.signal(each, signal.SIG_IGN)
         if self._code == 0 and not all(place.all_well for place in self._places):
             return 1
         return self._code
@@ -78,9 +80,19 @@ class Supervisor:
             self._replace_all("its code has changed")
 
     def _heed_signals(self, loop: asyncio.AbstractEventLoop) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(each, partial(self._told_to_stop, each))
-        loop.add_signal_handler(signal.SIGHUP, partial(self._replace_all, "SIGHUP asks for it"))
+        """Not by the loop's own way, which gives the signals back to the system when the loop is closed."""
+
+        def heard(number: int, frame: object) -> None:
+            loop.call_soon_threadsafe(self._heard, signal.Signals(number))
+
+        for each in _HEEDED:
+            signal.signal(each, heard)
+
+    def _heard(self, number: signal.Signals) -> None:
+        if number is signal.SIGHUP:
+            self._replace_all("SIGHUP asks for it")
+        else:
+            self._told_to_stop(number)
 
     def _told_to_stop(self, number: signal.Signals) -> None:
         """The first time gracefully. One a moment later comes of the same wish: from the terminal and from a parent."""
