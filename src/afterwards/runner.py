@@ -134,7 +134,12 @@ class Runner:
         except Exception as error:  # CannotRead, or annotations from which no schema can be made any more
             return outcomes.failed(task.claim, failure_of(error, hide=__file__))
         done_in = None if self._joining is None else DoneIn(self._joining, task.claim, began)
-        raised = await self._error(task, function, bound, done_in)
+        try:
+            raised = await self._error(task, function, bound, done_in)
+        except asyncio.CancelledError:
+            if done_in is None or not await done_in.is_written():
+                raise
+            raised = None  # it was interrupted when it was done
         took = timedelta(seconds=time.monotonic() - began)
         if done_in is not None and done_in.is_wanted:
             return await self._after_transaction(task, done_in, raised, took)

@@ -1,0 +1,44 @@
+-- The statements that are written into transactions of the user's, by name. They go through whichever driver the user
+-- has, so every value is a text, cast twice: some drivers say `text` of it by themselves, and others ask the server.
+-- No NOTIFY stands here: it would take a lock on the whole database at the user's commit.
+--
+-- A `fragment` is a text that several statements share; `{its name}` stands for it.
+
+-- fragment: now
+-- The store's clock, as its own statements take it.
+(statement_timestamp() + CAST(CAST(:offset AS text) AS interval))
+
+-- fragment: is_here
+-- Whether this is the database of the store: on any other nothing is changed.
+EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = CAST(:store AS text))
+
+-- name: join_calls
+-- The rows that `add_calls` writes for calls that wait and are held by nothing.
+INSERT INTO afterwards_tasks (
+    id, name, arguments, queue, priority, state, after, due, added, crashes_allowed, retry
+)
+SELECT
+    id, name, arguments, queue, priority, 'waiting', after,
+    coalesce(due, least({now} + delay, timestamptz '9999-12-31 23:59:59.999999+00')), {now}, crashes_allowed, retry
+FROM json_to_recordset(CAST(CAST(:calls AS text) AS json)) AS call (
+    place integer, id uuid, name text, arguments text, queue text, priority smallint, after uuid, due timestamptz,
+    delay interval, crashes_allowed integer, retry text
+)
+WHERE {is_here}
+ORDER BY place
+
+-- name: join_ending
+-- A run is done; fenced like every write about a run.
+UPDATE afterwards_tasks
+SET state = 'done', started = greatest({now} - CAST(CAST(:took AS text) AS interval), timestamptz 'epoch'),
+    ended = {now}, freed = true, error = NULL, result = NULL, worker = NULL
+WHERE id = CAST(CAST(:id AS text) AS uuid) AND state = 'running' AND run = CAST(CAST(:run AS text) AS bigint)
+AND worker = CAST(:worker AS text) AND {is_here}
+
+-- name: join_release
+-- After it, in the same transaction: who was held after this task.
+UPDATE afterwards_tasks SET held = NULL WHERE held = 'after' AND after = CAST(CAST(:id AS text) AS uuid)
+
+-- name: join_proof
+-- Whether this is the database of the store, asked by a change that changes nothing: every driver counts those.
+UPDATE afterwards_store SET id = id WHERE id = CAST(:store AS text)
