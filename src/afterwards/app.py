@@ -57,7 +57,9 @@ class Afterwards(UsingAfterwards):
     long a worker is believed alive after it last renewed. `grace`: how long running tasks may go on at shutdown.
     `retention`: how long ended tasks are kept. `when_unnameable`: `"raise"` CannotName for a lambda, closure or bound
     method, or run it here, `"local"`, and not durably. `max_bytes`: the largest stored call. `add_timeout`: how long a
-    request waits for the store before it gets 503. Durations are seconds or timedelta.
+    request waits for the store before it gets 503. `migrate`: bring the store's schema up to date when it is opened;
+    `AFTERWARDS_MIGRATE=0` turns it off, and then one that is missing or behind refuses to start. Durations are seconds
+    or timedelta.
 
     Raises UnsupportedURL, or ValueError for a number that makes no sense.
 
@@ -81,6 +83,7 @@ class Afterwards(UsingAfterwards):
         when_unnameable: Literal["raise", "local"] | None = None,
         max_bytes: int = A_MEBIBYTE,
         add_timeout: Duration = 5.0,
+        migrate: bool = True,
     ) -> None:
         options = WorkerOptions(
             queues=checks.queue_names(queues),
@@ -98,6 +101,7 @@ class Afterwards(UsingAfterwards):
             max_bytes=checks.whole_number(max_bytes, "max_bytes"),
             when_unnameable=_when_unnameable(when_unnameable),
             add_timeout=checks.some_time(add_timeout, "add_timeout"),
+            migrate=checks.yes_or_no(migrate, "migrate") and environment.migration_allowed(),
         )
         self.house = _house(settings)
         super().__init__(self.house, AS_DECORATED)

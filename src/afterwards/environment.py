@@ -1,4 +1,4 @@
-"""What the environment variables say: `AFTERWARDS_URL`, `AFTERWARDS_WORKER`, `AFTERWARDS_MODE`. Read nowhere else."""
+"""What the environment variables say: `AFTERWARDS_URL`, `AFTERWARDS_WORKER` and their like. Read nowhere else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ def store_url() -> str:
 
 def worker_allowed() -> bool:
     """Whether a worker may run inside the app's process."""
-    return os.environ.get("AFTERWARDS_WORKER", "1").strip().lower() not in _OFF
+    return _is_on("AFTERWARDS_WORKER")
+
+
+def migration_allowed() -> bool:
+    """Whether opening a store may bring its schema up to date."""
+    return _is_on("AFTERWARDS_MIGRATE")
 
 
 def runs_inline() -> bool:
@@ -25,3 +30,8 @@ def runs_inline() -> bool:
     if mode not in _MODES:
         raise ValueError(f"AFTERWARDS_MODE is unset or 'inline', not {mode!r}")
     return mode == "inline"
+
+
+def _is_on(variable: str) -> bool:
+    """Unless it says no."""
+    return os.environ.get(variable, "1").strip().lower() not in _OFF

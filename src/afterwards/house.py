@@ -38,6 +38,7 @@ class Settings:
     max_bytes: int
     when_unnameable: WhenUnnameable | None
     add_timeout: timedelta
+    migrate: bool = True
 
 
 class House:
@@ -201,7 +202,8 @@ class House:
                 self._take_store()
 
     def _take_store(self) -> None:
-        self.store: Store = store_for(self.settings.url, add_timeout=self.settings.add_timeout)
+        settings = self.settings
+        self.store: Store = store_for(settings.url, add_timeout=settings.add_timeout, migrate=settings.migrate)
         self._joining = Joining(self.store, self.events)
         self._takers[:1] = [HandOff(self.store, self.events, self._worker_for_add, self._joining)]
 

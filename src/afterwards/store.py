@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Protocol
 
+from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome
 from afterwards.tasks import (
     Added,
@@ -53,7 +54,21 @@ class Store(Protocol):
         ...
 
     async def open(self) -> None:
-        """Bring the store into being and its schema up to date. Harmless when repeated."""
+        """Bring the store into being and its schema up to date. Harmless when repeated.
+
+        One made with `migrate=False` changes nothing, and raises StoreUnusable where that would be needed.
+        """
+        ...
+
+    async def schema(self) -> Schema | None:
+        """Which schema the store has, and which this code brings; reads only. None for a store that needs none.
+
+        Raises StoreUnusable for a schema that is too new for this code.
+        """
+        ...
+
+    def schema_sql(self, *, since: int) -> str:
+        """What `open` would run in a store whose schema is of that version, as a text. Asks the store nothing."""
         ...
 
     async def close(self) -> None:

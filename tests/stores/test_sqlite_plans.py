@@ -27,7 +27,7 @@ SMALL_TABLES = {"afterwards_workers", "afterwards_paused", "afterwards_store", "
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(connection, Path("memory"), shared=False)
+    migrate(connection, Path("memory"))
     connection.execute(
         "INSERT INTO afterwards_workers (id, host, pid, label, functions, signed_on, expires) "
         "VALUES ('w', 'h', 1, 'l', '[]', 0, 0), ('narrow', 'h', 1, 'l', '[]', 0, 0)"

@@ -44,7 +44,7 @@ def strings_in(tree: ast.expr) -> Iterator[str]:
 @pytest.fixture
 def empty() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(connection, Path("memory"), shared=False)
+    migrate(connection, Path("memory"))
     return connection
 
 

@@ -15,6 +15,7 @@ from afterwards import environment
 from afterwards.cli import check as checking
 from afterwards.cli.instance import instance
 from afterwards.cli.looking import list_tasks, show_task
+from afterwards.cli.migrating import migrate_store, print_migration
 from afterwards.cli.moving import move_tasks
 from afterwards.cli.printing import print_text
 from afterwards.cli.pruning import prune_tasks
@@ -202,6 +203,27 @@ def prune(
     """Delete tasks that ended long ago. Never one that has not ended."""
     age = None if older_than is None else timedelta(seconds=older_than)
     prune_tasks(instance(app, url), older_than=age, json=json)
+
+
+@app.command()
+def migrate(
+    app: App = None,
+    url: Url = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print what would be run, and run nothing.")] = False,
+    since: Annotated[
+        int | None,
+        typer.Option("--from", min=0, help="With --sql: from this version, asking no store.", show_default=False),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Bring the store's schema up to date, or make it; or print how."""
+    chosen = instance(app, url)
+    if sql:
+        print_migration(chosen, since=since, json=json)
+    elif since is not None:
+        raise UsedWrongly("--from goes with --sql: a store knows its version by itself")
+    else:
+        migrate_store(chosen, json=json)
 
 
 @app.command()

@@ -14,16 +14,17 @@ _KNOWN = "sqlite:///relative.db, sqlite:////absolute.db, or sqlite:// for a priv
 _PLANNED = {"postgresql", "postgres", "redis", "rediss", "valkey", "valkeys"}
 
 
-def store_for(url: str, *, add_timeout: timedelta = ADD_TIMEOUT) -> Store:
+def store_for(url: str, *, add_timeout: timedelta = ADD_TIMEOUT, migrate: bool = True) -> Store:
     """The store that `url` names; nothing is opened yet.
 
-    `add_timeout` is how long a write waits for a store that is away or locked. Raises UnsupportedURL, in words and
+    `add_timeout` is how long a write waits for a store that is away or locked. Without `migrate` its schema is left
+    as it is, and one that is missing or behind is refused when it is opened. Raises UnsupportedURL, in words and
     without the URL's password, for a URL that names no store of this version.
 
     Example:
         `store_for("sqlite:///afterwards.db")`
     """
-    return _sqlite(_path(url), add_timeout)
+    return _sqlite(_path(url), add_timeout, migrate)
 
 
 def is_lasting(url: str) -> bool:
@@ -43,7 +44,7 @@ def examine(url: str) -> Checkup:
     return examine_file(path)
 
 
-def _sqlite(path: str, add_timeout: timedelta) -> Store:
+def _sqlite(path: str, add_timeout: timedelta, migrate: bool) -> Store:
     try:
         from afterwards.stores.sqlite.store import SQLiteStore
     except ModuleNotFoundError as error:
@@ -53,7 +54,7 @@ def _sqlite(path: str, add_timeout: timedelta) -> Store:
             "this Python was built without sqlite3: install your system's package for it (python3-sqlite3, or build "
             "Python where the headers of SQLite are installed), or use another Python"
         ) from error
-    return SQLiteStore(path, add_timeout=add_timeout)
+    return SQLiteStore(path, add_timeout=add_timeout, migrate=migrate)
 
 
 def _path(url: str) -> str:

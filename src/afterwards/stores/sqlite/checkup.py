@@ -149,7 +149,8 @@ def _about_journal(connection: sqlite3.Connection) -> Finding:
 def _about_schema(missing_steps: int) -> Finding:
     newest = migrations()[-1].version
     if missing_steps:
-        return note("schema", f"{missing_steps} steps behind version {newest}; the app takes them when it starts")
+        who = "`afterwards migrate` takes them, or an app that may, when it starts"
+        return note("schema", f"{missing_steps} steps behind version {newest}; {who}")
     return well("schema", f"version {newest}")
 
 

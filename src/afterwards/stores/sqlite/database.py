@@ -12,7 +12,7 @@ from pathlib import Path
 from afterwards.errors import StoreUnusable
 from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.filesystem import Footing, footing, magic_of, name_of
-from afterwards.stores.sqlite.migrations import migrate
+from afterwards.stores.sqlite.migrations import migrate, refuse_missing
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.statements import STATEMENTS
 from afterwards.stores.sqlite.transaction import Transaction
@@ -56,13 +56,17 @@ def file_at(path: Path) -> File | None:
 
 
 class Database:
-    """Opens when it is first written to, and anew after a failure, a fork, or when the file was replaced."""
+    """Opens when it is first written to, and anew after a failure, a fork, or when the file was replaced.
 
-    def __init__(self, place: Place, clock: Clock) -> None:
+    Unless it `migrates`, it makes neither file nor tables; a private file is its own matter.
+    """
+
+    def __init__(self, place: Place, clock: Clock, *, migrates: bool = True) -> None:
         self.identity: str | None = None
         self.warnings: list[str] = []
         self._place = place
         self._clock = clock
+        self._migrates = migrates or place.private
         self._connection: sqlite3.Connection | None = None
         self._file: File | None = None
         self._lock: WriteLock | None = None
@@ -114,8 +118,10 @@ class Database:
         _refuse_old_sqlite()
         magic = magic_of(path.parent)
         _refuse_network(magic, path)
+        if not self._migrates:
+            refuse_missing(path)
         lock = self._lock or WriteLock(path.with_name(f"{path.name}-lock"))
-        connection = connect(path, "rwc")
+        connection = connect(path, "rwc" if self._migrates else "rw")
         try:
             with lock.held():
                 self._make_ready(connection, path, magic, is_guarded=lock.works)
@@ -129,7 +135,8 @@ class Database:
         shared = _is_shared(connection)
         if not shared:
             _choose_journal(connection, magic)
-        migrate(connection, path, shared=shared)
+        if self._migrates:
+            migrate(connection, path)
         self._full = shared
         self._file = file_at(path)
         self.identity = str(connection.execute(STATEMENTS["store_id"]).fetchone()[0])

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from afterwards.migrations import Migration, migrations_of, pending, script
+from afterwards.migrations import Migration, Schema, migrations_of, pending, refuse_pending, schema, script
+from afterwards.stores.sqlite.place import Place
+from afterwards.stores.sqlite.statements import STATEMENTS
+from afterwards.stores.sqlite.trouble import told
 
 _FIRST_STRICT_SQLITE = (3, 37, 0)
 
@@ -27,10 +31,8 @@ def migrations() -> list[Migration]:
     return migrations_of("afterwards.stores.sqlite")
 
 
-def migrate(connection: sqlite3.Connection, path: Path, *, shared: bool) -> None:
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Apply what is missing, all or nothing; processes that start together wait for each other.
-
-    `shared` is noted in a new store: the file was somebody else's before.
 
     Raises StoreUnusable for a schema that is too new for this version.
     """
@@ -41,8 +43,6 @@ def migrate(connection: sqlite3.Connection, path: Path, *, shared: bool) -> None
     try:
         for step in missing(connection, known, path):  # asked again: another process may have done it
             _apply(connection, step)
-            if step.version == 1:
-                connection.execute("UPDATE afterwards_store SET shared = ?", (shared,))
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -53,6 +53,33 @@ def migrate(connection: sqlite3.Connection, path: Path, *, shared: bool) -> None
 def missing(connection: sqlite3.Connection, known: Sequence[Migration], path: Path) -> list[Migration]:
     """The steps that have not been taken. Raises StoreUnusable for a schema that is too new for this version."""
     return pending(known, applied(connection), str(path))
+
+
+def refuse_missing(path: Path) -> None:
+    """Where nothing may be changed: raise StoreUnusable, if there is no file or a step is missing.
+
+    A folder that is missing is not that: the disk may come yet.
+    """
+    known = migrations()
+    if path.exists():
+        with closing(_reading(path)) as connection:
+            refuse_pending(known, applied(connection), str(path))
+    elif path.parent.is_dir():
+        refuse_pending(known, {}, str(path))
+
+
+def schema_of(place: Place) -> Schema:
+    """The schema of the file there, whether it exists or not. Raises StoreUnavailable, StoreUnusable."""
+    known, path = migrations(), place.path
+    if not path.exists():
+        return schema(known, {})
+    try:
+        with closing(_reading(path)) as connection:
+            taken = applied(connection)
+    except sqlite3.Error as error:
+        raise told(error, "reading the schema", path) from error
+    pending(known, taken, str(path))
+    return schema(known, taken)
 
 
 def applied(connection: sqlite3.Connection) -> dict[int, int]:
@@ -78,15 +105,24 @@ def statements_of(sql: str) -> Iterator[str]:
             statement = ""
 
 
+def _reading(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
 def _apply(connection: sqlite3.Connection, step: Migration) -> None:
     connection.execute(_VERSIONS)
-    for statement in statements_of(step.sql):
-        connection.execute(_spelled_for(statement))
-    connection.execute(_record(step))
+    for statement in statements_of(f"{_spelled_for(step.sql)}\n{_record(step)}"):
+        connection.execute(statement)
 
 
 def _record(step: Migration) -> str:
-    return f"{_RECORD.format(step.version, step.oldest_code)};"
+    """The row that says that the step was taken; and in a new store, whether the file was somebody else's before."""
+    taken = f"{_RECORD.format(step.version, step.oldest_code)};"
+    return (
+        f"UPDATE afterwards_store SET shared = ({STATEMENTS['foreign_tables']}) > 0;\n{taken}"
+        if step.version == 1
+        else taken
+    )
 
 
 def _spelled_for(sql: str) -> str:

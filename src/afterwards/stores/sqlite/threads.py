@@ -14,9 +14,9 @@ from afterwards.stores.sqlite.writer import Writer
 class Threads:
     """Each with its own connection; they start when they are first needed."""
 
-    def __init__(self, place: Place, clock: Clock) -> None:
+    def __init__(self, place: Place, clock: Clock, *, migrates: bool) -> None:
         self.bell = Bell()
-        self.database = Database(place, clock)
+        self.database = Database(place, clock, migrates=migrates)
         self.writer = Writer(self.database, place, ring=self.bell.ring)
         self.tray = Tray(self.writer.desk)
         self.watch = Reader("watch", place, clock, bell=self.bell)

@@ -1,0 +1,133 @@
+"""`afterwards migrate`: what it does, says and prints."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from afterwards import Afterwards, StoreUnusable
+from afterwards.stores.sqlite import migrations
+from tests.doors.cli_runs import CommandLine
+from tests.doors.cli_tasks import greet
+from tests.stores import newer
+
+NEWEST = len(migrations.migrations())
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    monkeypatch.chdir(tmp_path)
+    return CommandLine(tmp_path, capsys, monkeypatch)
+
+
+@pytest.fixture
+def place(command: CommandLine) -> str:
+    return f"SQLite file {command.folder}/tasks.db"
+
+
+def make_newer(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = newer.newer()
+    monkeypatch.setattr(migrations, "migrations", lambda: steps)
+
+
+def test_a_store_is_made_and_then_nothing_is_to_do(command: CommandLine, place: str):
+    run = command.on_store("migrate")
+    assert (run.code, run.out) == (0, f"{place}: the schema was brought from version 0 to {NEWEST}.\n")
+    assert command.on_store("migrate").out == f"{place}: the schema is of version {NEWEST} already.\n"
+
+
+def test_a_store_that_is_behind_is_brought_up_to_date(
+    command: CommandLine, place: str, monkeypatch: pytest.MonkeyPatch
+):
+    command.on_store("migrate")
+    make_newer(monkeypatch)
+    assert "1 steps behind" in command.on_store("check").out
+    assert (
+        command.on_store("migrate").out == f"{place}: the schema was brought from version {NEWEST} to {NEWEST + 1}.\n"
+    )
+
+
+def test_the_answer_as_json(command: CommandLine, place: str):
+    assert command.on_store("migrate", "--json").json == {"store": place, "from": 0, "to": NEWEST}
+    assert command.on_store("migrate", "--json").json == {"store": place, "from": NEWEST, "to": NEWEST}
+
+
+async def test_it_migrates_also_where_the_app_may_not(command: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AFTERWARDS_MIGRATE", "0")
+    afterwards = Afterwards(url=command.url)
+    with pytest.raises(StoreUnusable, match="run `afterwards migrate`"):
+        await afterwards.house.open()
+    assert command.on_store("migrate").code == 0
+    async with afterwards.opened():
+        await afterwards.add(greet, "Ann")
+
+
+async def test_an_app_that_may_not_migrate_says_so_in_its_code(command: CommandLine):
+    with pytest.raises(StoreUnusable, match="run `afterwards migrate`"):
+        async with Afterwards(url=command.url, migrate=False).opened():
+            raise AssertionError("it opened")
+    assert command.files() == set()
+
+
+def test_the_sql_is_printed_and_not_run(command: CommandLine):
+    run = command.on_store("migrate", "--sql")
+    assert run.code == 0
+    assert command.files() == set()
+    with closing(sqlite3.connect(command.folder / "tasks.db")) as connection:
+        connection.executescript(run.out)
+    assert "is of version" in command.on_store("migrate").out
+
+
+def test_the_sql_is_that_which_this_store_lacks(command: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    command.on_store("migrate")
+    assert command.on_store("migrate", "--sql").out == "-- Nothing to do.\n"
+    make_newer(monkeypatch)
+    sql = command.on_store("migrate", "--sql").out
+    assert "afterwards_colours" in sql
+    assert "CREATE TABLE afterwards_tasks" not in sql
+    with closing(sqlite3.connect(command.folder / "tasks.db")) as connection:
+        connection.executescript(sql)
+    assert f"is of version {NEWEST + 1} already" in command.on_store("migrate").out
+
+
+def test_the_sql_can_be_had_without_a_store(command: CommandLine):
+    url = "sqlite:////no/such/folder/tasks.db"
+    run = command("migrate", "--sql", "--from", "0", "--url", url)
+    assert (run.code, run.err) == (0, "")
+    assert "CREATE TABLE afterwards_tasks" in run.out
+    assert command("migrate", "--sql", "--from", str(NEWEST), "--url", url).out == "-- Nothing to do.\n"
+
+
+@pytest.mark.parametrize("words", [["--from", "0"], ["--sql", "--json"], ["--sql", "--from", "-1"]])
+def test_words_that_do_not_go_together_are_a_wrong_use(command: CommandLine, words: list[str]):
+    run = command.on_store("migrate", *words)
+    assert run.code == 2
+    assert run.err
+    assert command.files() == set()
+
+
+@pytest.mark.parametrize("more", [[], ["--sql"]])
+def test_a_private_store_cannot_be_migrated(command: CommandLine, more: list[str]):
+    run = command("migrate", "--url", "sqlite://", *more)
+    assert run.code == 2
+    assert "nothing to migrate" in run.err
+
+
+@pytest.mark.parametrize("more", [[], ["--sql"]])
+def test_a_store_that_is_too_new_is_refused(command: CommandLine, more: list[str], monkeypatch: pytest.MonkeyPatch):
+    with monkeypatch.context() as patch:
+        steps = newer.newer(oldest_code=NEWEST + 1)
+        patch.setattr(migrations, "migrations", lambda: steps)
+        command.on_store("migrate")
+    run = command.on_store("migrate", *more)
+    assert run.code == 1
+    assert "upgrade afterwards here too" in run.err
+
+
+def test_a_folder_that_is_missing_is_said(command: CommandLine):
+    run = command("migrate", "--url", "sqlite:///missing/tasks.db")
+    assert run.code == 1
+    assert "cannot be opened" in run.err
