@@ -1,0 +1,47 @@
+"""Stores calls: those of all requests that came meanwhile by one script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from afterwards import stored
+from afterwards.stores.redis import rows
+from afterwards.stores.redis.errands import Ask, Talk
+from afterwards.stores.redis.lost import Lost
+from afterwards.tasks import Added, Call, WorkerId, first_run
+
+_CLAIMED = ord("1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addition:
+    """What one caller adds; `claimed_by` wants what it may have of it at once."""
+
+    calls: tuple[Call, ...]
+    claimed_by: WorkerId | None = None
+
+
+def add(additions: Sequence[Addition]) -> Talk[list[list[Added]]]:
+    """Store all of them; an answer for each."""
+    pairs = [(call, addition.claimed_by) for addition in additions for call in addition.calls]
+    if not pairs:
+        return [[] for _ in additions]
+    arguments = [argument for call, claimer in pairs for argument in rows.call_arguments(call, claimer)]
+    now, claimed = cast("tuple[bytes, bytes]", (yield Ask("add", arguments)))
+    flagged = zip(pairs, claimed, strict=True)
+    answers = iter([_answer(call, claimer, flag == _CLAIMED, int(now)) for (call, claimer), flag in flagged])
+    return [[next(answers) for _ in addition.calls] for addition in additions]
+
+
+def lose(lost: Lost, addition: Addition, token: str) -> None:
+    """Its adder may have claimed something without knowing."""
+    if addition.claimed_by is not None:
+        lost.claims(addition.claimed_by, token)
+
+
+def _answer(call: Call, claimer: WorkerId | None, is_claimed: bool, now: int) -> Added:
+    if not is_claimed or claimer is None:
+        return Added(id=call.id)
+    return Added(id=call.id, claimed=first_run(call, now=stored.instant(now), worker=claimer))

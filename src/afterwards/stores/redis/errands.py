@@ -1,0 +1,195 @@
+"""What is asked of a desk, and how the answer finds the event loop that asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+from afterwards.stores.redis.lost import Lost
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+Argument = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One call of a script."""
+
+    script: str
+    arguments: Sequence[Argument] = ()
+
+
+Talk = Generator[Ask, object, Answer]  # asks, gets the replies, returns the answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Verb(Generic[Request, Answer]):
+    """Something the store does: `talk` takes the requests of callers and brings an answer for each.
+
+    `doing` is for messages: "adding tasks". With `together` the requests of many callers are one talk. `lose` notes
+    that a request was sent and its answer will not be waited for any more.
+    """
+
+    doing: str
+    talk: Callable[[Sequence[Request]], Talk[Sequence[Answer]]]
+    durable: bool = False
+    together: bool = False
+    lose: Callable[[Lost, Request, str], None] | None = None
+
+
+def alone(talk: Callable[[Request], Talk[Answer]]) -> Callable[[Sequence[Request]], Talk[Sequence[Answer]]]:
+    """A talk for one caller."""
+
+    def for_one(requests: Sequence[Request]) -> Talk[Sequence[Answer]]:
+        [request] = requests
+        return [(yield from talk(request))]
+
+    return for_one
+
+
+def plain(verb: Verb[Request, Answer]) -> Verb[object, object]:
+    """The verb as threads carry it, who do not look into requests."""
+    return cast("Verb[object, object]", verb)
+
+
+class Asker:
+    """A caller who waits in some event loop for one answer.
+
+    `give_back` gets an answer that nobody waits for any more, and undoes what it handed out.
+    """
+
+    def __init__(self, give_back: Callable[[object], None] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.gone = False
+        self._future: asyncio.Future[object] = self.loop.create_future()
+        self._give_back = give_back
+
+    async def answer(self, timeout: float) -> object:
+        """Wait for it. If the caller is cancelled meanwhile, what the answer hands out is given back.
+
+        Raises TimeoutError.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._future
+        except (asyncio.CancelledError, GeneratorExit, TimeoutError):
+            self.gone = True
+            if self._future.done() and not self._future.cancelled() and self._future.exception() is None:
+                self.miss(self._future.result())
+            raise
+
+    def take(self, answer: object, error: Exception | None) -> None:
+        """Here it is; called in the asker's loop."""
+        if error is not None:
+            if not self._future.done():
+                self._future.set_exception(error)
+        elif self.gone or self._future.done():
+            self.miss(answer)
+        else:
+            self._future.set_result(answer)
+
+    def miss(self, answer: object) -> None:
+        """It came too late; called from any thread."""
+        if self._give_back is not None:
+            self._give_back(answer)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Errand:
+    """One request on its way to a thread and back. Nobody asks for some: then the answer is dropped.
+
+    `token` is that of an earlier try whose answer was lost.
+    """
+
+    verb: Verb[object, object]
+    request: object
+    asker: Asker | None = None
+    token: str | None = None
+    answer: object = None
+    error: Exception | None = None
+
+    @property
+    def abandoned(self) -> bool:
+        """Nobody waits for it any more."""
+        return self.asker is not None and self.asker.gone
+
+    def deliver(self) -> None:
+        """Hand over what became of it; in the asker's loop."""
+        if self.asker is not None:
+            self.asker.take(self.answer, self.error)
+
+    def miss(self) -> None:
+        """The asker is not there any more, or his loop has been closed."""
+        if self.asker is not None and self.error is None:
+            self.asker.miss(self.answer)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Group:
+    """Errands of one verb that are one talk, again and again until it is answered.
+
+    `token` marks what it writes, so that a talk whose answer was lost (`is_again`) finds what it has done already.
+    """
+
+    verb: Verb[object, object]
+    errands: list[Errand]
+    token: str
+    is_again: bool = False
+    error: Exception | None = None
+
+    def answered(self, answers: Sequence[object]) -> None:
+        """Here they are, in the order of the errands."""
+        for errand, answer in zip(self.errands, answers, strict=True):
+            errand.answer = answer
+
+    def refused(self, error: Exception) -> None:
+        """The same for all."""
+        self.error = error
+
+    def forget_abandoned(self) -> bool:
+        """Whether somebody still waits. What was never sent is dropped with its caller; what may be written is kept."""
+        if not self.is_again:
+            self.errands = [errand for errand in self.errands if not errand.abandoned]
+        return any(not errand.abandoned for errand in self.errands)
+
+
+def grouped(errands: Iterable[Errand], new_token: Callable[[], str]) -> list[Group]:
+    """Those that are one talk together; every other for itself."""
+    together: dict[Verb[object, object], Group] = {}
+    groups: list[Group] = []
+    for errand in errands:
+        if errand.verb in together:
+            together[errand.verb].errands.append(errand)
+            continue
+        is_again = errand.token is not None
+        group = Group(verb=errand.verb, errands=[errand], token=errand.token or new_token(), is_again=is_again)
+        if errand.verb.together and not is_again:
+            together[errand.verb] = group
+        groups.append(group)
+    return groups
+
+
+def deliver(errands: Iterable[Errand]) -> None:
+    """Hand every answer to its loop, with one call for each loop: waking one is dear."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Errand]] = defaultdict(list)
+    for errand in errands:
+        if errand.abandoned:
+            errand.miss()
+        elif errand.asker is not None:
+            by_loop[errand.asker.loop].append(errand)
+    for loop, answered in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_deliver_all, answered)
+        except RuntimeError:  # the loop has been closed
+            for errand in answered:
+                errand.miss()
+
+
+def _deliver_all(errands: Sequence[Errand]) -> None:
+    for errand in errands:
+        errand.deliver()

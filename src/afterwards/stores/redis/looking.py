@@ -1,0 +1,64 @@
+"""Reads for people: what can be found and counted. Changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import cast
+
+from afterwards import stored
+from afterwards.stores.redis import rows
+from afterwards.stores.redis.errands import Argument, Ask, Talk
+from afterwards.stores.redis.workers import unknown_names, workers
+from afterwards.tasks import Census, Hold, Search, State, Task, TaskId
+
+Counted = tuple[bytes, list[tuple[bytes, bytes, int]], int, int, int, list[bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A part of what a search finds."""
+
+    search: Search
+    limit: int
+    after: TaskId | None
+
+
+def find(page: Page) -> Talk[list[Task]]:
+    """The tasks of the page, newest first."""
+    search = page.search
+    if page.limit <= 0 or search.ids == ():
+        return []
+    arguments: list[Argument] = [
+        page.limit,
+        "" if search.state is None else rows.NUMBERS[search.state],
+        "" if search.queue is None else f"={search.queue}",
+        "" if search.name is None else f"={search.name}",
+        "" if page.after is None else page.after.hex,
+    ]
+    if search.ids is None:
+        return rows.tasks((yield Ask("find", arguments)))
+    return rows.tasks((yield Ask("find_by_id", [*arguments, *(id.hex for id in search.ids)])))
+
+
+def census(_: None) -> Talk[Census]:
+    """Counts of everything, nearly at one moment."""
+    now, groups, after, unknown, due, paused = cast("Counted", (yield Ask("census")))
+    by_state: Counter[State] = Counter()
+    by_queue: Counter[str] = Counter()
+    for queue, number, count in groups:
+        state = rows.STATES[number.decode()]
+        by_state[state] += count
+        if state is State.WAITING:
+            by_queue[queue.decode()] += count
+    held = {Hold.AFTER: after, Hold.UNKNOWN: unknown}
+    return Census(
+        now=stored.instant(int(now)),
+        by_state={state: by_state[state] for state in State},
+        waiting_by_queue=dict(by_queue),
+        held={hold: count for hold, count in held.items() if count},
+        unknown_names=tuple(sorted((yield from unknown_names(None)))),
+        waiting_due=due,
+        workers=tuple((yield from workers(None))),
+        paused=tuple(sorted(queue.decode() for queue in paused)),
+    )

@@ -1,0 +1,48 @@
+-- with: shared
+-- Waiting tasks are cancelled at once and free their followers; running ones are asked to stop. Over a task whose turn
+-- had not come the line closes: who waited for it now waits for the one before.
+--
+-- ARGV: ids. Answers with those that changed.
+
+local changed = {}
+
+local function close_over(id, life)
+    for _, member in ipairs(call('ZRANGEBYLEX', FOLLOWERS, '[' .. id, '(' .. id .. 'g')) do
+        local follower = id_of(member)
+        local its_life = read(follower)
+        leave(follower, its_life)
+        its_life[AFTER] = life[AFTER]
+        enter(follower, its_life)
+        write(follower, its_life)
+    end
+end
+
+local function cancel_waiting(id, life)
+    if life[HELD] == 'after' then
+        close_over(id, life)
+    end
+    leave(id, life)
+    life[TOUCHED] = TOKEN
+    finish(id, life, IS_CANCELLED)
+    write(id, life)
+    free_followers({id}, '')
+end
+
+for at = FIRST, #ARGV do
+    local id = ARGV[at]
+    local life = read(id)
+    if life and life[STATE] == IS_WAITING then
+        begin()
+        cancel_waiting(id, life)
+        changed[#changed + 1] = id
+    elseif life and life[STATE] == IS_RUNNING and life[STOP] == '0' then
+        begin()
+        life[STOP] = '1'
+        call('ZADD', STOPPING, 0, life[WORKER] .. '\0' .. id)
+        write(id, life)
+        changed[#changed + 1] = id
+    elseif IS_AGAIN and life and (life[TOUCHED] == TOKEN or life[STOP] == '1') then
+        changed[#changed + 1] = id  -- the first time, whose answer was lost
+    end
+end
+return answer(changed)

@@ -1,0 +1,22 @@
+-- with: shared groups
+-- Counts of everything at one moment, from the sizes of the groups: no task is read. Writes nothing.
+--
+-- Answers with the store's now; queue, state and count of each group; how many are held after others and as unknown;
+-- how many are due with nothing to hold them back; the paused queues.
+
+local counts = {}
+for _, group in ipairs(groups()) do
+    local _, count = span(INDEX, group.score)
+    counts[#counts + 1] = {group.line.queue, group.state, count}
+end
+
+local due, end_of_now = 0, sortable(NOW_TEXT) .. 'g'
+for _, key in ipairs({WAITING, SUSPECTS}) do
+    for score in heads(key) do
+        if not is_paused(line(score).queue) then
+            local start, count = span(key, score)
+            due = due + before(key, start, count, end_of_now)
+        end
+    end
+end
+return answer({NOW_TEXT, counts, call('ZCARD', FOLLOWERS), call('ZCARD', UNKNOWN), due, call('SMEMBERS', PAUSED)})

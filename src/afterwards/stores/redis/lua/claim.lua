@@ -1,0 +1,123 @@
+-- with: shared
+-- Claims the best of what is due for a worker: rank = due less a minute for each level of priority, then sequence.
+--
+-- Within a line the order by rank is the order by due, so the best of all are at the heads of the lines, which are
+-- merged. A line whose head is not due, whose queue is not this worker's, or whose name it does not know costs one
+-- look: tasks due tomorrow, held ones and the backlogs of others are never read. Of suspects, one at most.
+--
+-- ARGV: worker, limit, whether it takes a suspect, the number of its tokens whose answers were lost, those tokens, the
+-- names it does not know. Answers with the tasks: first with those that the lost answers claimed, if there are any.
+
+local worker, limit, takes_suspect = ARGV[FIRST], tonumber(ARGV[FIRST + 1]), ARGV[FIRST + 2] == '1'
+local lost_count = tonumber(ARGV[FIRST + 3])
+local MINUTE, CHUNK = 60000000, 16
+local SEQUENCE_AT = 20
+
+local unknown = {}
+for at = FIRST + 4 + lost_count, #ARGV do
+    unknown[ARGV[at]] = true
+end
+
+local function due_in(member)
+    if sub(member, 1, 1) == '0' then
+        return tonumber(sub(member, 2, 19)) - BEFORE_1970
+    end
+    return tonumber(sub(member, 2, 19))
+end
+
+-- The line's next member that is due, with its rank; nil when there is none.
+local function step(one)
+    if one.at > #one.members then
+        one.members = call('ZRANGEBYSCORE', one.key, one.score, one.score, 'LIMIT', one.read, one.chunk)
+        one.read, one.at = one.read + #one.members, 1
+    end
+    local member = one.members[one.at]
+    one.at = one.at + 1
+    local due = member and due_in(member)
+    if not due or due > NOW then
+        one.member = nil
+        return
+    end
+    one.member, one.rank, one.tie = member, due - one.priority * MINUTE, sub(member, SEQUENCE_AT)
+end
+
+local function begin_line(key, score, chunk)
+    local known = line(score)
+    if unknown[known.name] or not may_claim(worker, known.queue) then
+        return nil
+    end
+    local one = {key = key, score = score, chunk = chunk, priority = known.priority, members = {}, at = 1, read = 0}
+    step(one)
+    return one.member and one
+end
+
+local function comes_before(one, other)
+    return not other or one.rank < other.rank or (one.rank == other.rank and one.tie < other.tie)
+end
+
+local function open_lines()
+    local lines = {}
+    for score in heads(WAITING) do
+        lines[#lines + 1] = begin_line(WAITING, score, math.min(limit, CHUNK)) or nil
+    end
+    local suspect
+    if takes_suspect then
+        for score in heads(SUSPECTS) do
+            local one = begin_line(SUSPECTS, score, 1)
+            suspect = one and comes_before(one, suspect) and one or suspect
+        end
+    end
+    lines[#lines + 1] = suspect
+    return lines
+end
+
+local function best(lines)
+    local found
+    for _, one in ipairs(lines) do
+        if one.member and comes_before(one, found) then
+            found = one
+        end
+    end
+    return found
+end
+
+local function claim()
+    local ids, lines = {}, open_lines()
+    while #ids < limit do
+        local one = best(lines)
+        if not one then
+            break
+        end
+        ids[#ids + 1] = id_of(one.member)
+        if one.key == SUSPECTS then
+            one.member = nil
+        else
+            step(one)
+        end
+    end
+    return ids
+end
+
+local function claimed_before()
+    local ids, lost = {}, {[TOKEN] = IS_AGAIN}
+    for at = FIRST + 4, FIRST + 3 + lost_count do
+        lost[ARGV[at]] = true
+    end
+    for _, member in ipairs(of_worker(RUNNING, worker, -1)) do
+        local id = id_of(member)
+        if lost[read(id)[TOUCHED]] then
+            ids[#ids + 1] = id
+        end
+    end
+    return ids
+end
+
+local ids = (IS_AGAIN or lost_count > 0) and claimed_before() or {}
+if #ids == 0 and limit > 0 and card_of(worker) then
+    ids = claim()
+    for _, id in ipairs(ids) do
+        begin()
+        take(id, read(id), worker)
+    end
+end
+return answer(all_told(ids))

@@ -1,0 +1,18 @@
+-- with: shared
+-- Deletes waiting tasks, which another store has received; who was held after them is freed.
+--
+-- ARGV: ids. Answers with those deleted.
+
+local forgotten = {}
+for at = FIRST, #ARGV do
+    local id = ARGV[at]
+    local life = read(id)
+    if life and life[STATE] == IS_WAITING then
+        begin()
+        leave(id, life)
+        erase(id, life)
+        forgotten[#forgotten + 1] = id
+    end
+end
+free_followers(forgotten, '')
+return answer(forgotten)

@@ -1,0 +1,77 @@
+-- Ways through the index of all tasks, which has a group for each line and state: by sequence within a group, and by
+-- merging groups. A look-up of a place in a group halves it until it is found. Writes nothing.
+
+local function span(key, score)
+    return call('ZCOUNT', key, '-inf', '(' .. score), call('ZCOUNT', key, score, score)
+end
+
+-- How many of the `count` members from rank `start` on come before `bound`. Lua compares texts by the server's locale, so
+-- members are made of digits and of letters up to f, which all locales order alike, and a bound ends with a g.
+local function before(key, start, count, bound)
+    local low, high = 0, count
+    while low < high do
+        local middle = math.floor((low + high) / 2)
+        if call('ZRANGE', key, start + middle, start + middle)[1] < bound then
+            low = middle + 1
+        else
+            high = middle
+        end
+    end
+    return low
+end
+
+local function groups()
+    local found = {}
+    for score in heads(INDEX) do
+        local state = score % 8
+        found[#found + 1] = {score = score, state = whole(state), line = line((score - state) / 8)}
+    end
+    return found
+end
+
+local function step(group, direction)
+    group.rank = group.rank + direction
+    if group.rank < group.first or group.rank > group.last then
+        group.member = nil
+    else
+        group.member = call('ZRANGE', INDEX, group.rank, group.rank)[1]
+    end
+end
+
+-- Up to `limit` ids of these groups in the order of their sequences, from `bound` (a member, or '') on, not with it.
+local function merged(chosen, limit, bound, direction)
+    for _, group in ipairs(chosen) do
+        local start, count = span(INDEX, group.score)
+        group.first, group.last = start, start + count - 1
+        if direction < 0 then
+            group.rank = bound == '' and start + count or start + before(INDEX, start, count, bound)
+        else
+            group.rank = bound == '' and start - 1 or start - 1 + before(INDEX, start, count, bound .. 'g')
+        end
+        step(group, direction)
+    end
+    local ids = {}
+    while #ids < limit do
+        local best
+        for _, group in ipairs(chosen) do
+            if group.member and (not best or (group.member < best.member) == (direction > 0)) then
+                best = group
+            end
+        end
+        if not best then
+            break
+        end
+        ids[#ids + 1] = id_of(best.member)
+        step(best, direction)
+    end
+    return ids
+end
+
+-- The member of a task in the index; nil when it is not stored, '' for no task.
+local function member_of(id)
+    if id == '' then
+        return ''
+    end
+    local life = read(id)
+    return life and life[SEQUENCE] .. id
+end

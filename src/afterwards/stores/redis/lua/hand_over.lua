@@ -1,0 +1,16 @@
+-- with: shared groups
+-- A page of waiting tasks, held ones too, in the order in which they were stored. Writes nothing.
+--
+-- ARGV: limit, the id after which it goes on or ''.
+
+local bound = member_of(ARGV[FIRST + 1])
+if not bound then
+    return answer({})
+end
+local chosen = {}
+for _, group in ipairs(groups()) do
+    if group.state == IS_WAITING then
+        chosen[#chosen + 1] = group
+    end
+end
+return answer(all_told(merged(chosen, tonumber(ARGV[FIRST]), bound, 1)))

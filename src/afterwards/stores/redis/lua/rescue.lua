@@ -1,0 +1,49 @@
+-- with: shared
+-- Returns what dead workers left running, as it was decided for each; fenced by the run, since others may have rescued
+-- it meanwhile. A dead worker's card goes with its last task.
+--
+-- ARGV: for each task id, run, worker, state, delay or '' to keep its place, crashes, whether it is a suspect, error.
+-- Answers with the tasks as they are then.
+
+local WIDTH = 8
+
+local over, returned, workers = {}, {}, {}
+
+local function give_back(at)
+    local id, run, worker, state, delay, crashes, suspect, error = unpack(ARGV, at, at + WIDTH - 1)
+    workers[worker] = true
+    local life = read(id)
+    if not life or life[STATE] ~= IS_RUNNING or life[RUN] ~= run or life[WORKER] ~= worker then
+        return
+    end
+    begin()
+    stop_running(id, life)
+    life[ATTEMPT], life[CRASHES], life[SUSPECT], life[TOUCHED] = whole(life[ATTEMPT] - 1), crashes, suspect, TOKEN
+    if error ~= '' then
+        set_text(id, life, 'e', error)
+    end
+    if state == IS_WAITING then
+        life[STARTED] = ''
+        life[DUE] = delay == '' and life[DUE] or later(delay)
+        mark(id, life, IS_WAITING)
+        enter(id, life)
+    else
+        finish(id, life, state)
+        over[#over + 1] = id
+    end
+    write(id, life)
+    returned[#returned + 1] = id
+end
+
+for at = FIRST, #ARGV, WIDTH do
+    give_back(at)
+end
+for worker in pairs(workers) do
+    if #of_worker(RUNNING, worker, 1) == 0 then
+        call('HDEL', WORKERS, worker)
+        call('ZREM', LEASES, worker)
+    end
+end
+free_followers(over, '')
+local tasks = all_told(returned)
+return answer(tasks)

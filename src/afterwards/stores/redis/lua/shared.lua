@@ -1,0 +1,343 @@
+-- What every script begins with: the keys, the clock, and how a task's life is read, written and moved.
+--
+-- A script is one atomic step. It trusts nothing but the store: every write about a run is fenced by the life as it
+-- stands here. Two hashes hold a task, `calls` what was added and never changes, `lives` what becomes of it. All other
+-- keys are indexes: sorted sets whose members of one score are read in the order of their bytes, like an index in SQL,
+-- so that nothing is ever scanned past. Instants are microseconds since 1970, as decimal text.
+
+local META, CALLS, LIVES, TEXTS, INDEX, WAITING, SUSPECTS, FOLLOWERS, UNKNOWN, RUNNING, STOPPING, ENDED, WORKERS, LEASES,
+    PAUSED, LINES = unpack(KEYS)
+local CHANNEL, CALLER, OFFSET, TOKEN, IS_AGAIN = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
+local MOST_ENDED, MOST_BYTES, FIRST = tonumber(ARGV[6]), tonumber(ARGV[7]), 8
+
+local call, concat, find, sub, format = redis.call, table.concat, string.find, string.sub, string.format
+
+-- The parts of a life, in their order. What a newer version appends stays where it is.
+local STATE, HELD, LINE, SEQUENCE, DUE, ADDED, ATTEMPT, RUN, CRASHES, ALLOWED, SUSPECT, FREED, STOP, WORKER, STARTED,
+    ENDED_AT, TOUCHED, HAS, AFTER, SIZE = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20
+local IS_WAITING, IS_RUNNING, IS_DONE, IS_FAILED, IS_CANCELLED = '1', '2', '3', '4', '5'
+local SEQUENCE_WIDTH, ID_WIDTH = 12, 32
+local LAST_INSTANT, BEFORE_1970 = '253402300799999999', 62135596800000000
+local OVERHEAD = 500  -- bytes that an ended task costs beside its texts, about
+
+local rings, grown, has_begun = false, 0, false
+
+local function whole(number)
+    return format('%.0f', number)
+end
+
+local function clock()
+    local time = call('TIME')
+    return time[1] * 1000000 + time[2] + OFFSET
+end
+
+local NOW = clock()
+local NOW_TEXT = whole(NOW)
+
+local function later(delay)
+    local at = NOW + delay
+    return at >= tonumber(LAST_INSTANT) and LAST_INSTANT or whole(at)
+end
+
+local function earlier(duration)
+    return whole(math.max(NOW - duration, 0))
+end
+
+-- An instant as text of one width, whose order of bytes is that of time.
+local function sortable(instant)
+    if sub(instant, 1, 1) == '-' then
+        return '0' .. format('%018.0f', BEFORE_1970 + instant)
+    end
+    return '1' .. string.rep('0', 18 - #instant) .. instant
+end
+
+local function split(text)
+    local parts, count, from = {}, 0, 1
+    local at = find(text, '\0', from, true)
+    while at do
+        count = count + 1
+        parts[count] = sub(text, from, at - 1)
+        from = at + 1
+        at = find(text, '\0', from, true)
+    end
+    parts[count + 1] = sub(text, from)
+    return parts
+end
+
+-- Called before the first write. A server that is out of memory, or a replica, refuses this one, and with it the whole
+-- script: later refusals would leave half a step behind, since some writes (those that free) are never refused.
+local function begin()
+    if not has_begun then
+        has_begun = true
+        call('HSET', META, 'touched', NOW_TEXT)
+    end
+end
+
+local function read(id)
+    local life = call('HGET', LIVES, id)
+    return life and split(life)
+end
+
+local function write(id, life)
+    call('HSET', LIVES, id, concat(life, '\0'))
+end
+
+-- Where a task stands in the index that people look things up by: one score for each line and state.
+local function mark(id, life, state)
+    life[STATE] = state
+    call('ZADD', INDEX, life[LINE] * 8 + state, life[SEQUENCE] .. id)
+end
+
+-- The index that holds a waiting task, the score and the member: one for each reason to wait.
+local function place(id, life)
+    local held, of_its_own = life[HELD], life[SEQUENCE] .. id
+    if held == 'after' then
+        return FOLLOWERS, 0, life[AFTER] .. of_its_own
+    elseif held == 'unknown' then
+        return UNKNOWN, life[LINE], of_its_own
+    end
+    return life[SUSPECT] == '1' and SUSPECTS or WAITING, life[LINE], sortable(life[DUE]) .. of_its_own
+end
+
+local function enter(id, life)
+    local key, score, member = place(id, life)
+    call('ZADD', key, score, member)
+    rings = rings or life[HELD] == ''
+end
+
+local function leave(id, life)
+    local key, _, member = place(id, life)
+    call('ZREM', key, member)
+end
+
+local function id_of(member)
+    return sub(member, -ID_WIDTH)
+end
+
+-- Lines: a queue, a function's name and a priority, numbered in the order in which they were first seen.
+
+local numbers, known_lines = {}, {}
+
+local function line_of(queue, name, priority)
+    local text = queue .. '\0' .. name .. '\0' .. priority
+    local number = numbers[text]
+    if not number then
+        number = call('HGET', LINES, '>' .. text)
+        if not number then
+            number = whole(call('HINCRBY', META, 'lines', 1))
+            call('HSET', LINES, '>' .. text, number, '<' .. number, text)
+        end
+        numbers[text] = number
+    end
+    return number
+end
+
+local function line(number)
+    number = whole(number)
+    local known = known_lines[number]
+    if not known then
+        local queue, name, priority = unpack(split(call('HGET', LINES, '<' .. number)))
+        known = {queue = queue, name = name, priority = tonumber(priority)}
+        known_lines[number] = known
+    end
+    return known
+end
+
+-- The scores that have a member, in their order, each with its first member: a jump for each, not a scan.
+local function heads(key)
+    local score = '-inf'
+    return function()
+        local head = call('ZRANGEBYSCORE', key, '(' .. score, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+        if not head[1] then
+            return nil
+        end
+        score = head[2]
+        return tonumber(score), head[1]
+    end
+end
+
+-- Who may claim what, in one place: the queue is not paused, and served by a worker that has signed on and stays.
+
+local cards, paused = {}, {}
+
+local function card_of(worker)
+    if cards[worker] == nil then
+        local card = call('HGET', WORKERS, worker)
+        local parts = card and split(card)
+        if parts and parts[5] == '0' then
+            local queues = {}
+            for at = 7, #parts do
+                queues[parts[at]] = true
+            end
+            cards[worker] = {all = parts[6] == '1', queues = queues}
+        else
+            cards[worker] = false
+        end
+    end
+    return cards[worker]
+end
+
+local function is_paused(queue)
+    if paused[queue] == nil then
+        paused[queue] = call('SISMEMBER', PAUSED, queue) == 1
+    end
+    return paused[queue]
+end
+
+local function may_claim(worker, queue)
+    local card = card_of(worker)
+    return card and (card.all or card.queues[queue]) and not is_paused(queue)
+end
+
+local function is_due(life)
+    return tonumber(life[DUE]) <= NOW
+end
+
+-- What happens to a task
+
+local function run_for(id, life, worker)
+    life[HELD], life[WORKER], life[STARTED], life[TOUCHED] = '', worker, NOW_TEXT, TOKEN
+    life[RUN], life[ATTEMPT] = whole(life[RUN] + 1), whole(life[ATTEMPT] + 1)
+    mark(id, life, IS_RUNNING)
+    call('ZADD', RUNNING, 0, worker .. '\0' .. id)
+end
+
+local function take(id, life, worker)
+    leave(id, life)
+    if find(life[HAS], 'p', 1, true) then
+        call('HDEL', TEXTS, id .. 'p')
+        life[HAS] = string.gsub(life[HAS], 'p', '')
+    end
+    run_for(id, life, worker)
+    write(id, life)
+end
+
+local function stop_running(id, life)
+    call('ZREM', RUNNING, life[WORKER] .. '\0' .. id)
+    if life[STOP] == '1' then
+        call('ZREM', STOPPING, life[WORKER] .. '\0' .. id)
+    end
+    life[WORKER] = ''
+end
+
+-- The members of an index that begin with a worker's id, or with a former's: texts that end before what follows.
+local function of_worker(key, worker, limit)
+    return call('ZRANGEBYLEX', key, '[' .. worker .. '\0', '(' .. worker .. '\1', 'LIMIT', 0, limit)
+end
+
+local function has_text(life, letter)
+    return find(life[HAS], letter, 1, true)
+end
+
+-- Texts that few tasks have: e(rror), r(esult), p(rogress), k(ey). Empty: none.
+local function set_text(id, life, letter, text)
+    if text ~= '' then
+        call('HSET', TEXTS, id .. letter, text)
+        if not has_text(life, letter) then
+            life[HAS] = life[HAS] .. letter
+        end
+    elseif has_text(life, letter) then
+        call('HDEL', TEXTS, id .. letter)
+        life[HAS] = string.gsub(life[HAS], letter, '')
+    end
+end
+
+local function finish(id, life, state)
+    life[HELD], life[FREED], life[ENDED_AT] = '', '1', NOW_TEXT
+    local size = OVERHEAD + call('HSTRLEN', CALLS, id)
+    for letter in string.gmatch(life[HAS], '.') do
+        size = size + call('HSTRLEN', TEXTS, id .. letter)
+    end
+    life[SIZE] = whole(size)
+    grown = grown + size
+    mark(id, life, state)
+    call('ZADD', ENDED, NOW_TEXT, id)
+end
+
+local function erase(id, life)
+    call('HDEL', CALLS, id)
+    call('HDEL', LIVES, id)
+    for letter in string.gmatch(life[HAS], '.') do
+        call('HDEL', TEXTS, id .. letter)
+    end
+    call('ZREM', INDEX, life[SEQUENCE] .. id)
+    if life[ENDED_AT] ~= '' then
+        call('ZREM', ENDED, id)
+        grown = grown - life[SIZE]
+    end
+end
+
+-- Frees who is held after these, whose turn is over; what `claimer` may have of them runs for it at once.
+local function free_followers(ids, claimer)
+    local claimed = {}
+    for _, id in ipairs(ids) do
+        for _, member in ipairs(call('ZRANGEBYLEX', FOLLOWERS, '[' .. id, '(' .. id .. 'g')) do
+            local follower = id_of(member)
+            local life = read(follower)
+            if claimer ~= '' and is_due(life) and may_claim(claimer, line(life[LINE]).queue) then
+                take(follower, life, claimer)
+                claimed[#claimed + 1] = follower
+            else
+                leave(follower, life)
+                life[HELD] = ''
+                enter(follower, life)
+                write(follower, life)
+            end
+        end
+    end
+    return claimed
+end
+
+-- A task as it is told to the caller.
+local function told(id)
+    local life = call('HGET', LIVES, id)
+    local texts = {}
+    for letter in string.gmatch(split(life)[HAS], '.') do
+        texts[#texts + 1] = letter
+        texts[#texts + 1] = call('HGET', TEXTS, id .. letter)
+    end
+    return {id, life, call('HGET', CALLS, id), texts}
+end
+
+local function all_told(ids)
+    local tasks = {}
+    for at, id in ipairs(ids) do
+        tasks[at] = told(id)
+    end
+    return tasks
+end
+
+-- The oldest ended tasks go when there are too many of them, or too large ones: a bounded number for each script.
+local function trim()
+    local excess = math.min(call('ZCARD', ENDED) - MOST_ENDED, 1000)
+    if excess > 0 then
+        for _, id in ipairs(call('ZRANGE', ENDED, 0, excess - 1)) do
+            erase(id, read(id))
+        end
+    end
+    local bytes = tonumber(call('HGET', META, 'ended_bytes') or '0') + grown
+    local left = 1000
+    while bytes > MOST_BYTES and left > 0 do
+        local oldest = call('ZRANGE', ENDED, 0, 0)[1]
+        if not oldest then
+            break
+        end
+        local before = grown
+        erase(oldest, read(oldest))
+        bytes, left = bytes + grown - before, left - 1
+    end
+end
+
+-- The end of every script: keeps the history within its bounds, and wakes who waits for something to claim.
+local function answer(payload)
+    if grown > 0 then
+        trim()
+    end
+    if grown ~= 0 then
+        redis.pcall('HINCRBY', META, 'ended_bytes', whole(grown))  -- may be refused when memory is short and prune frees it
+    end
+    if rings then
+        call('PUBLISH', CHANNEL, CALLER)
+    end
+    return {rings and 1 or 0, payload}
+end

@@ -1,0 +1,176 @@
+"""Calls, outcomes and workers as scripts take them, and tasks as scripts tell them: the one place that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from afterwards import stored
+from afterwards.outcomes import Ending, Outcome
+from afterwards.stores.redis.errands import Argument
+from afterwards.tasks import Call, Hold, SignedOn, State, Task, TaskId, WorkerCard, WorkerId
+
+STATES = {"1": State.WAITING, "2": State.RUNNING, "3": State.DONE, "4": State.FAILED, "5": State.CANCELLED}
+NUMBERS = {state: number for number, state in STATES.items()}
+
+_STATES = {number.encode(): state for number, state in STATES.items()}
+_NO_TEXTS: dict[bytes, bytes] = {}
+
+Told = tuple[bytes, bytes, bytes, list[bytes]]  # id, life, call, and pairs of a letter and a text
+
+
+def call_arguments(call: Call, claimer: WorkerId | None) -> tuple[Argument, ...]:
+    """A call as `store_calls` of adding.lua takes it."""
+    return (
+        call.id.hex,
+        call.name,
+        call.queue,
+        call.priority,
+        "" if call.retry is None else stored.retry_text(call.retry),
+        call.arguments,
+        "" if call.due is None else stored.microseconds_at(call.due),
+        stored.microseconds(call.delay) if call.delay else "",
+        "" if call.after is None else call.after.hex,
+        call.crashes,
+        claimer or "",
+    )
+
+
+def outcome_arguments(outcome: Outcome) -> tuple[Argument, ...]:
+    """An outcome as settle.lua takes it, without its calls."""
+    claim, fate = outcome.claim, stored.fate_of(outcome)
+    keeps_place = fate.has_ended or (fate.untried and not outcome.delay)
+    return (
+        claim.id.hex,
+        claim.run,
+        claim.worker,
+        NUMBERS[State(fate.state)],
+        fate.held or "",
+        "" if keeps_place else stored.microseconds(outcome.delay),
+        "" if fate.untried else stored.microseconds(outcome.took),
+        int(fate.gives_back),
+        int(fate.frees),
+        int(outcome.error is None and outcome.ending is not Ending.DONE),
+        "" if outcome.error is None else stored.failure_text(outcome.error),
+        outcome.result or "",
+        len(outcome.calls),
+    )
+
+
+def received_arguments(task: Task, hold: Hold | None) -> tuple[Argument, ...]:
+    """A task of another store as receive.lua takes it."""
+    return (
+        task.id.hex,
+        task.name,
+        task.queue,
+        task.priority,
+        "" if task.retry is None else stored.retry_text(task.retry),
+        task.arguments,
+        hold or "",
+        stored.microseconds_at(task.due),
+        stored.microseconds_at(task.added),
+        task.attempt,
+        task.run,
+        task.crashes,
+        task.crashes_allowed,
+        int(task.suspect),
+        int(task.turn_over),
+        "" if task.started is None else stored.microseconds_at(task.started),
+        "" if task.after is None else task.after.hex,
+        "" if task.error is None else stored.failure_text(task.error),
+        task.result or "",
+        task.progress or "",
+        task.key or "",
+    )
+
+
+def card_arguments(card: WorkerCard) -> list[Argument]:
+    """A worker's card as sign_on.lua takes it."""
+    lease = stored.microseconds(card.lease)
+    return [
+        *(card.id, stored.cleaned(card.host), card.pid, stored.cleaned(card.label), lease, int(card.queues is None)),
+        *(card.queues or ()),
+    ]
+
+
+def ids(told: object) -> list[TaskId]:
+    """Ids as scripts tell them."""
+    return [UUID(id.decode()) for id in cast("list[bytes]", told)]
+
+
+def tasks(told: object) -> list[Task]:
+    """The tasks that a script told."""
+    return [_task(one) for one in cast("list[Told]", told)]
+
+
+def _task(told: Told) -> Task:
+    id, life, call, pairs = told
+    (
+        state, held, _, _, due, added, attempt, run, crashes, allowed, suspect, freed, stop_asked, worker, started,
+        ended, _, _, after, *_,
+    ) = life.split(b"\0")  # fmt: skip
+    name, queue, priority, retry, arguments = call.decode().split("\0")
+    texts = dict(zip(pairs[::2], pairs[1::2], strict=True)) if pairs else _NO_TEXTS
+    error = texts.get(b"e")
+    due_at = stored.instant(int(due))
+    return Task(
+        id=UUID(id.decode()),
+        name=name,
+        arguments=arguments,
+        queue=queue,
+        priority=int(priority),
+        state=_STATES[state],
+        held=Hold(held.decode()) if held else None,
+        after=UUID(after.decode()) if after else None,
+        due=due_at,
+        added=due_at if added == due else stored.instant(int(added)),
+        attempt=int(attempt),
+        run=int(run),
+        crashes=int(crashes),
+        crashes_allowed=int(allowed),
+        suspect=suspect == b"1",
+        turn_over=freed == b"1",
+        worker=WorkerId(worker.decode()) if worker else None,
+        started=_instant(started),
+        ended=_instant(ended),
+        error=None if error is None else stored.failure(error.decode()),
+        result=_text(texts, b"r"),
+        progress=_text(texts, b"p"),
+        key=_text(texts, b"k"),
+        stop_asked=stop_asked == b"1",
+        retry=stored.retry(retry) if retry else None,
+    )
+
+
+def _instant(text: bytes) -> datetime | None:
+    return stored.instant(int(text)) if text else None
+
+
+def _text(texts: dict[bytes, bytes], letter: bytes) -> str | None:
+    text = texts.get(letter)
+    return None if text is None else text.decode()
+
+
+def workers(told: object) -> list[SignedOn]:
+    """The workers of workers.lua, in the order in which they came."""
+    cards, leases = cast("tuple[list[bytes], list[bytes]]", told)
+    ends = dict(zip(leases[::2], leases[1::2], strict=True))
+    known = [
+        _worker(id, card.split(b"\0"), ends[id]) for id, card in zip(cards[::2], cards[1::2], strict=True) if id in ends
+    ]
+    return sorted(known, key=lambda worker: (worker.signed_on, worker.id))
+
+
+def _worker(id: bytes, card: Sequence[bytes], expires: bytes) -> SignedOn:
+    host, pid, label, signed_on, leaving, *_ = card
+    return SignedOn(
+        id=WorkerId(id.decode()),
+        host=host.decode(),
+        pid=int(pid),
+        label=label.decode(),
+        signed_on=stored.instant(int(signed_on)),
+        expires=stored.instant(int(float(expires))),
+        leaving=leaving == b"1",
+    )

@@ -1,0 +1,309 @@
+"""The store in a Redis or Valkey server: hands every verb to a thread. The contract is in afterwards/store.py."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from typing import TypeVar, cast
+
+from afterwards import forks, stored
+from afterwards.errors import StoreUnavailable
+from afterwards.migrations import Schema
+from afterwards.outcomes import Outcome, returned
+from afterwards.stores.redis import adding, claiming, settling
+from afterwards.stores.redis.adding import Addition
+from afterwards.stores.redis.address import address_of
+from afterwards.stores.redis.claiming import Wish
+from afterwards.stores.redis.clock import Clock
+from afterwards.stores.redis.desk import Desk
+from afterwards.stores.redis.errands import Ask, Asker, Errand, Talk, Verb, alone, plain
+from afterwards.stores.redis.looking import Page, census, find
+from afterwards.stores.redis.moving import Part, forget, hand_over, receive
+from afterwards.stores.redis.rescuing import Search as Rescue
+from afterwards.stores.redis.rescuing import rescue
+from afterwards.stores.redis.settling import Settlement
+from afterwards.stores.redis.steering import Pausing, Pruning, cancel, pause, prune, retry
+from afterwards.stores.redis.threads import Standing, Threads
+from afterwards.stores.redis.trouble import too_long
+from afterwards.stores.redis.workers import (
+    Leave,
+    Prolonging,
+    cancellations,
+    free_unknown,
+    renew,
+    sign_off,
+    sign_on,
+    unknown_names,
+    workers,
+)
+from afterwards.tasks import (
+    Added,
+    Call,
+    Census,
+    Claim,
+    Renewal,
+    Search,
+    Settled,
+    SignedOn,
+    Task,
+    TaskId,
+    Woken,
+    WorkerCard,
+    WorkerId,
+)
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+_POLL = 1.0  # seconds, jittered: what is heard is only a hint, this stands behind it
+_PAGE = 200  # tasks that one script reads, so that none takes long
+
+
+def nothing(_: None) -> Talk[None]:
+    """Ask next to nothing: before anything is written the store is brought into being."""
+    yield Ask("open")
+
+
+OPEN = Verb(doing="opening the store", talk=alone(nothing))
+ADD = Verb(doing="adding tasks", talk=adding.add, durable=True, together=True, lose=adding.lose)
+SIGN_ON = Verb(doing="signing on", talk=alone(sign_on))
+CLAIM = Verb(doing="claiming tasks", talk=alone(claiming.claim), lose=claiming.lose)
+SETTLE = Verb(doing="settling tasks", talk=alone(settling.settle), lose=settling.lose)
+RENEW = Verb(doing="renewing a lease", talk=alone(renew))
+RESCUE = Verb(doing="rescuing tasks", talk=alone(rescue))
+FREE_UNKNOWN = Verb(doing="freeing tasks", talk=alone(free_unknown))
+PRUNE = Verb(doing="pruning tasks", talk=alone(prune))
+SIGN_OFF = Verb(doing="signing off", talk=alone(sign_off))
+RETRY = Verb(doing="retrying tasks", talk=alone(retry), durable=True)
+CANCEL = Verb(doing="cancelling tasks", talk=alone(cancel), durable=True)
+PAUSE = Verb(doing="pausing a queue", talk=alone(pause), durable=True)
+RECEIVE = Verb(doing="receiving tasks", talk=alone(receive), durable=True)
+FORGET = Verb(doing="forgetting tasks", talk=alone(forget), durable=True)
+CANCELLATIONS = Verb(doing="looking for cancellations", talk=alone(cancellations))
+WORKERS = Verb(doing="listing workers", talk=alone(workers))
+UNKNOWN_NAMES = Verb(doing="listing unknown names", talk=alone(unknown_names))
+UNTIL_DUE = Verb(doing="waiting for tasks", talk=alone(claiming.until_due))
+FIND = Verb(doing="finding tasks", talk=alone(find))
+HAND_OVER = Verb(doing="handing tasks over", talk=alone(hand_over))
+CENSUS = Verb(doing="counting tasks", talk=alone(census))
+
+
+class RedisStore:
+    """Keeps tasks in a Redis or Valkey server, under keys of one hash tag.
+
+    `url` is as address.py reads it. `add_timeout` is how long callers wait for a server that is away.
+    """
+
+    def __init__(self, url: str, *, add_timeout: timedelta) -> None:
+        self._address = address_of(url)
+        self._patience = add_timeout.total_seconds()
+        self._clock = Clock()
+        self._standing = Standing()
+        self._threads = self._new_threads()
+        forks.watch(self)
+
+    @property
+    def description(self) -> str:
+        return self._address.description
+
+    @property
+    def identity(self) -> str:
+        """Known once the store has been opened. Raises StoreUnavailable before."""
+        if self._standing.identity is None:
+            raise StoreUnavailable(f"{self.description} has not been opened yet: await open() first")
+        return self._standing.identity
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the store's clock is ahead of the server's: zero, but in tests, where days pass at once."""
+        return self._clock.offset
+
+    @clock_offset.setter
+    def clock_offset(self, offset: timedelta) -> None:
+        self._clock.offset = offset
+        self._threads.bell.ring()
+
+    def warnings(self) -> list[str]:
+        return list(self._standing.warnings)
+
+    async def open(self) -> None:
+        await self._write(OPEN, None)
+        self._threads.ear.listen()
+
+    async def schema(self) -> Schema | None:
+        """None: there are no tables to make. The form of what is in the keys is a matter of `open`."""
+        return None
+
+    def schema_sql(self, *, since: int) -> str:
+        """Nothing."""
+        del since
+        return ""
+
+    async def close(self) -> None:
+        closing, self._threads = self._threads, self._new_threads()
+        closing.bell.ring()
+        await asyncio.to_thread(closing.close)
+
+    async def add(self, calls: Sequence[Call], *, claimed_by: WorkerId | None = None) -> list[Added]:
+        """Raises CannotStore, with nothing stored, for a call that would not come back as it was."""
+        for call in calls:
+            stored.check_call(call)
+        addition = Addition(calls=tuple(calls), claimed_by=claimed_by)
+        return await self._write(ADD, addition, give_back=self._give_back_added if claimed_by else None)
+
+    async def sign_on(self, worker: WorkerCard) -> None:
+        await self._write(SIGN_ON, worker)
+
+    async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
+        lost = self._threads.lost.tokens_of(worker)
+        wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown), lost=lost)
+        tasks = await self._write(CLAIM, wish, give_back=self._give_back_tasks)
+        if lost:
+            self._threads.lost.found(worker, lost)
+        return tasks
+
+    async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
+        settlement = Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by)
+        token = self._threads.lost.token_for([outcome.claim for outcome in outcomes])
+        return await self._ask(self._threads.writer, SETTLE, settlement, give_back=self._give_back_settled, token=token)
+
+    async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
+        return await self._watch(RENEW, Prolonging(worker=worker, lease=lease))
+
+    async def cancellations(self, worker: WorkerId) -> list[Claim]:
+        return await self._watch(CANCELLATIONS, worker)
+
+    async def rescue(self, *, known_dead: Collection[WorkerId], expired: bool, limit: int) -> list[Task]:
+        return await self._write(RESCUE, Rescue(known_dead=tuple(known_dead), expired=expired, limit=limit))
+
+    async def workers(self) -> list[SignedOn]:
+        return await self._watch(WORKERS, None)
+
+    async def unknown_names(self) -> list[str]:
+        return await self._watch(UNKNOWN_NAMES, None)
+
+    async def free_unknown(self, names: Collection[str]) -> int:
+        return await self._write(FREE_UNKNOWN, tuple(names))
+
+    async def prune(self, *, older_than: timedelta, limit: int) -> int:
+        return await self._write(PRUNE, Pruning(older_than=older_than, limit=limit))
+
+    async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
+        await self._write(SIGN_OFF, Leave(worker=worker, leaving=leaving))
+
+    async def wait(self, worker: WorkerId, *, timeout: float, suspects: bool, unknown: Collection[str] = ()) -> Woken:
+        ends, threads = time.monotonic() + timeout, self._threads
+        wish = Wish(worker=worker, limit=0, suspects=suspects, unknown=tuple(unknown))
+        threads.ear.listen()
+        with threads.bell.listening() as waiter:
+            while self._threads is threads:  # else the store was closed meanwhile
+                waiter.hush()
+                until_due = await self._watch(UNTIL_DUE, wish)
+                if until_due == 0:
+                    return Woken.READY
+                left = ends - time.monotonic()
+                if left <= 0:
+                    break
+                poll = _POLL * random.uniform(0.7, 1.0)
+                await waiter.rung(min(left, poll) if until_due is None else min(left, poll, until_due))
+        return Woken.TIMEOUT
+
+    async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
+        found: list[Task] = []
+        while len(found) < limit:
+            page = Page(search=search, limit=min(limit - len(found), _PAGE), after=found[-1].id if found else after)
+            tasks = await self._look(FIND, page)
+            found += tasks
+            if len(tasks) < page.limit:
+                break
+        return found
+
+    async def census(self) -> Census:
+        return await self._look(CENSUS, None)
+
+    async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
+        return await self._write(RETRY, tuple(ids))
+
+    async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
+        return await self._write(CANCEL, tuple(ids))
+
+    async def pause(self, queue: str, *, paused: bool) -> None:
+        await self._write(PAUSE, Pausing(queue=queue, paused=paused))
+
+    async def hand_over(self, *, limit: int, after: TaskId | None = None) -> list[Task]:
+        return await self._look(HAND_OVER, Part(limit=limit, after=after))
+
+    async def receive(self, tasks: Sequence[Task]) -> list[TaskId]:
+        for task in tasks:
+            stored.check_received(task)
+        return await self._write(RECEIVE, tuple(tasks))
+
+    async def forget(self, ids: Collection[TaskId]) -> list[TaskId]:
+        return await self._write(FORGET, tuple(ids))
+
+    def before_fork(self) -> None:
+        """Nothing: threads and connections stay with the parent, whom a child does not disturb."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing."""
+
+    def after_fork_in_child(self) -> None:
+        """Start afresh; the identity is that of the store and stays."""
+        inherited, self._threads = self._threads, self._new_threads()
+        inherited.forget()
+
+    def _new_threads(self) -> Threads:
+        return Threads(self._address, self._clock, self._standing, patience=self._patience)
+
+    async def _write(
+        self,
+        verb: Verb[Request, Answer],
+        request: Request,
+        *,
+        give_back: Callable[[Answer], None] | None = None,
+    ) -> Answer:
+        return await self._ask(self._threads.writer, verb, request, give_back=give_back)
+
+    async def _watch(self, verb: Verb[Request, Answer], request: Request) -> Answer:
+        await self._be_open()
+        return await self._ask(self._threads.watch, verb, request)
+
+    async def _look(self, verb: Verb[Request, Answer], request: Request) -> Answer:
+        await self._be_open()
+        return await self._ask(self._threads.look, verb, request)
+
+    async def _be_open(self) -> None:
+        """Only the writer brings the store into being."""
+        if self._standing.identity is None:
+            await self.open()
+
+    async def _ask(
+        self,
+        desk: Desk,
+        verb: Verb[Request, Answer],
+        request: Request,
+        *,
+        give_back: Callable[[Answer], None] | None = None,
+        token: str | None = None,
+    ) -> Answer:
+        asker = Asker(cast("Callable[[object], None] | None", give_back))
+        desk.hand_in([Errand(verb=plain(verb), request=request, asker=asker, token=token)])
+        try:
+            return cast("Answer", await asker.answer(self._patience))
+        except TimeoutError as error:
+            raise too_long(verb.doing, self.description, desk.trouble) from error
+
+    def _give_back_added(self, answer: list[Added]) -> None:
+        self._give_back_tasks([added.claimed for added in answer if added.claimed])
+
+    def _give_back_settled(self, answer: Settled) -> None:
+        self._give_back_tasks(answer.claimed)
+
+    def _give_back_tasks(self, answer: list[Task]) -> None:
+        """Claimed for a caller who was cancelled meanwhile: nobody would ever run them."""
+        outcomes = tuple(returned(task.claim) for task in answer)
+        if outcomes:
+            self._threads.writer.hand_in([Errand(verb=plain(SETTLE), request=Settlement(outcomes=outcomes))])

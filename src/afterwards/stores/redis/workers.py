@@ -1,0 +1,78 @@
+"""The cards of the workers: signed on, renewed, signed off; and the names that none of them knew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+from uuid import UUID
+
+from afterwards import stored
+from afterwards.stores.redis import rows
+from afterwards.stores.redis.errands import Ask, Talk
+from afterwards.tasks import Claim, Renewal, SignedOn, WorkerCard, WorkerId
+
+_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prolonging:
+    """Whose lease is to end how long from now."""
+
+    worker: WorkerId
+    lease: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """Who goes; `leaving`: not yet quite."""
+
+    worker: WorkerId
+    leaving: bool
+
+
+def sign_on(card: WorkerCard) -> Talk[None]:
+    """Make it known, and free what waited for a worker that knows these names."""
+    yield Ask("sign_on", rows.card_arguments(card))
+    yield from free_unknown(card.functions)
+
+
+def renew(prolonging: Prolonging) -> Talk[Renewal]:
+    """Prolong the lease of a worker that is still known."""
+    lost, now = cast(
+        "tuple[int, bytes]", (yield Ask("renew", [prolonging.worker, stored.microseconds(prolonging.lease)]))
+    )
+    return Renewal(lost=bool(lost), now=stored.instant(int(now)))
+
+
+def sign_off(leave: Leave) -> Talk[None]:
+    """Give back what it holds and forget it; or only mark it."""
+    yield Ask("sign_off", [leave.worker, int(leave.leaving)])
+
+
+def free_unknown(names: Sequence[str]) -> Talk[int]:
+    """Free what is held because no worker knew its name; many in several steps, so that none takes long."""
+    freed = 0
+    while names:
+        some = cast("int", (yield Ask("free_unknown", [_AT_ONCE, *names])))
+        freed += some
+        if some < _AT_ONCE:
+            break
+    return freed
+
+
+def unknown_names(_: None) -> Talk[list[str]]:
+    """What no worker knew."""
+    return [name.decode() for name in cast("list[bytes]", (yield Ask("unknown_names")))]
+
+
+def cancellations(worker: WorkerId) -> Talk[list[Claim]]:
+    """The runs of this worker that somebody asked to stop."""
+    asked = cast("list[tuple[bytes, bytes]]", (yield Ask("cancellations", [worker])))
+    return [Claim(id=UUID(id.decode()), run=int(run), worker=worker) for id, run in asked]
+
+
+def workers(_: None) -> Talk[list[SignedOn]]:
+    """Who is signed on."""
+    return rows.workers((yield Ask("workers")))
