@@ -25,9 +25,9 @@ def postgres_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
-    """A database of a Redis or Valkey server: one of yours, or one that is started."""
+    """A database of a Redis or Valkey server that loses nothing: one of yours, or one that is started."""
     if yours := os.environ.get("AFTERWARDS_TEST_REDIS"):
         yield yours
     else:
-        with servers.valkey() as server:
+        with servers.valkey(*servers.NOTHING_LOST) as server:
             yield server.url

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 NOBODY = 65534
+NOTHING_LOST = ("--appendonly", "yes", "--appendfsync", "always")  # of what a server of the Redis family acknowledged
 STARTS_WITHIN = 30.0
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 

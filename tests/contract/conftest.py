@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import cast
+from uuid import uuid4
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.contract.builders import TimedStore, sign_on
 STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
     "sqlite-file": lambda _: lambda folder: f"sqlite:///{folder}/tasks.db",
     "sqlite-private": lambda _: lambda _: "sqlite://",
+    "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
 }
 
 

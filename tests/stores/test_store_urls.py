@@ -63,8 +63,6 @@ async def test_a_path_may_hold_any_character(tmp_path: Path):
     [
         ("postgresql://ann:secret@db/tasks", "this version has no store for postgresql://"),
         ("postgresql+asyncpg://ann:secret@db/tasks", "this version has no store for postgresql"),
-        ("redis://:secret@db:6379/0", "this version has no store for redis://"),
-        ("valkey://:secret@db:6379/0", "this version has no store for valkey://"),
         ("mysql://ann:secret@db/tasks", "no store is known for mysql://"),
         ("sqlite+aiosqlite:///tasks.db", r"no store is known for sqlite\+aiosqlite://"),
         ("tasks.db", "has no '://'"),

@@ -10,8 +10,12 @@ from afterwards.store import Store
 
 ADD_TIMEOUT = timedelta(seconds=5)
 
-_KNOWN = "sqlite:///relative.db, sqlite:////absolute.db, or sqlite:// for a private temporary file"
-_PLANNED = {"postgresql", "postgres", "redis", "rediss", "valkey", "valkeys"}
+_KNOWN = (
+    "sqlite:///relative.db, sqlite:////absolute.db, sqlite:// for a private temporary file, redis://host:6379/0 or "
+    "valkey://host:6379/0 (also rediss:// and valkeys://, and with +sentinel or +cluster)"
+)
+_PLANNED = {"postgresql", "postgres"}
+_REDIS = {"redis", "rediss", "valkey", "valkeys"}
 
 
 def store_for(url: str, *, add_timeout: timedelta = ADD_TIMEOUT, migrate: bool = True) -> Store:
@@ -24,6 +28,8 @@ def store_for(url: str, *, add_timeout: timedelta = ADD_TIMEOUT, migrate: bool =
     Example:
         `store_for("sqlite:///afterwards.db")`
     """
+    if _kind(url) in _REDIS:
+        return _redis(url, add_timeout)
     return _sqlite(_path(url), add_timeout, migrate)
 
 
@@ -38,6 +44,8 @@ def is_lasting(url: str) -> bool:
 
 def examine(url: str) -> Checkup:
     """What can be said about the store that `url` names without writing anything. Raises as `store_for` does."""
+    if _kind(url) in _REDIS:
+        return _examine_redis(url)
     path = _path(url)
     from afterwards.stores.sqlite.checkup import examine as examine_file
 
@@ -55,6 +63,35 @@ def _sqlite(path: str, add_timeout: timedelta, migrate: bool) -> Store:
             "Python where the headers of SQLite are installed), or use another Python"
         ) from error
     return SQLiteStore(path, add_timeout=add_timeout, migrate=migrate)
+
+
+def _redis(url: str, add_timeout: timedelta) -> Store:
+    try:
+        from afterwards.stores.redis.store import RedisStore
+    except ModuleNotFoundError as error:
+        raise _without_redis(error) from error
+    return RedisStore(url, add_timeout=add_timeout)
+
+
+def _examine_redis(url: str) -> Checkup:
+    try:
+        from afterwards.stores.redis.checkup import examine as examine_server
+    except ModuleNotFoundError as error:
+        raise _without_redis(error) from error
+    return examine_server(url)
+
+
+def _without_redis(error: ModuleNotFoundError) -> Exception:
+    """`error`, if something else is missing."""
+    if (error.name or "").partition(".")[0] != "redis":
+        return error
+    return UnsupportedURL('a store in Redis or Valkey needs its driver: pip install "afterwards[redis]"')
+
+
+def _kind(url: str) -> str:
+    """The scheme without what follows a plus; empty where there is none."""
+    scheme, separator, _ = url.partition("://")
+    return scheme.partition("+")[0] if separator else ""
 
 
 def _path(url: str) -> str:
