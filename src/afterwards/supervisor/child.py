@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from afterwards.supervisor.health import Seen
 from afterwards.supervisor.reports import LONGEST_LINE, CannotStart, Report, Wanted, from_line
 
+PATIENCE = 60.0  # seconds without a report, after which a child is ended
 _LAST_LINES = 1.0  # seconds: what a task forked may hold the socket open for ever
 
 
@@ -23,14 +24,17 @@ class Child:
         process: asyncio.subprocess.Process,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        *,
+        patience: float,
     ) -> None:
         self.number, self._process, self._reader, self._writer = number, process, reader, writer
+        self._patience = patience
         self._begun = self._heard_at = time.monotonic()
         self.report: Report | None = None
         self.cannot_start: str | None = None
         self.code: int | None = None
         self.lived = 0.0
-        self.rests = self._told_up = False
+        self.rests = self.hangs = self._told_up = False
         self.left = asyncio.Event()
 
     @property
@@ -48,12 +52,13 @@ class Child:
         return just
 
     async def tend(self, heard: Callable[[Child], None]) -> None:
-        """Hear its reports, calling `heard` for each, until it has ended."""
+        """Hear its reports, calling `heard` for each, until it has ended. One that falls silent for long is ended."""
         async with asyncio.TaskGroup() as group:
-            hearing = group.create_task(self._hear(heard))
+            hearing, missing = group.create_task(self._hear(heard)), group.create_task(self._miss())
             code = await self._process.wait()
             await asyncio.wait([hearing], timeout=_LAST_LINES)
             hearing.cancel()
+            missing.cancel()
         self.code, self.lived = code, time.monotonic() - self._begun
         self._writer.close()
         self.left.set()
@@ -76,7 +81,7 @@ class Child:
     def seen(self) -> Seen:
         """How it looks from here. Asked from any thread."""
         pid = self.pid if self.code is None else None
-        return Seen(number=self.number, pid=pid, report=self.report, silent=time.monotonic() - self._heard_at)
+        return Seen(number=self.number, pid=pid, report=self.report, silent=self._silence())
 
     def _tell(self, wanted: Wanted) -> None:
         if not self._writer.is_closing():
@@ -92,8 +97,18 @@ class Child:
                         self.cannot_start = text
                 heard(self)
 
+    async def _miss(self) -> None:
+        """A child reports from a thread of its own: one that does not has lost all its threads, as in a deadlock."""
+        while self.report is None or self._silence() < self._patience:
+            await asyncio.sleep(min(1.0, self._patience))
+        self.hangs = True
+        self.kill()
 
-async def start_child(number: int, command: Sequence[str]) -> Child:
+    def _silence(self) -> float:
+        return time.monotonic() - self._heard_at
+
+
+async def start_child(number: int, command: Sequence[str], *, patience: float = PATIENCE) -> Child:
     """A fresh interpreter, never a fork: threads and connections of this process are none of its own.
 
     Raises OSError when the system has none.
@@ -106,4 +121,4 @@ async def start_child(number: int, command: Sequence[str]) -> Child:
         )
         failed.pop_all()
     reader, writer = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
-    return Child(number, process, reader, writer)
+    return Child(number, process, reader, writer, patience=patience)

@@ -39,7 +39,8 @@ class Lines:
     def died(self, child: Child, delay: float) -> None:
         """Nobody had asked it to end."""
         again = f"another starts in {delay:.1f} s" if delay else "another starts now"
-        logger.warning("worker %d (process %d) %s; %s", child.number, child.pid, how_it_ended(child.code), again)
+        how = "said nothing any more and was killed" if child.hangs else how_it_ended(child.code)
+        logger.warning("worker %d (process %d) %s; %s", child.number, child.pid, how, again)
 
     def rests(self, child: Child, why: str) -> None:
         """Another takes its place."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from afterwards.supervisor.backoff import Backoff
-from afterwards.supervisor.child import Child, start_child
+from afterwards.supervisor.child import PATIENCE, Child, start_child
 from afterwards.supervisor.health import Seen
 from afterwards.supervisor.lines import Lines
 
@@ -22,7 +22,9 @@ class Place:
         *,
         came_up: Callable[[], None],
         hopeless: Callable[[Child], None],
+        patience: float = PATIENCE,
     ) -> None:
+        self._patience = patience
         self._number, self._command, self._lines = number, command, lines
         self._came_up, self._hopeless = came_up, hopeless
         self._backoff = Backoff()
@@ -36,7 +38,7 @@ class Place:
         async with asyncio.TaskGroup() as group:
             while not self._stopping:
                 try:
-                    child = await start_child(self._number, self._command)
+                    child = await start_child(self._number, self._command, patience=self._patience)
                 except OSError as error:  # no memory or no process left, for now
                     await self._wait_after_failure(error)
                     continue

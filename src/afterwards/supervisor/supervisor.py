@@ -19,7 +19,9 @@ from afterwards.supervisor.reload import changes
 from afterwards.supervisor.working import ONE_WISH
 
 CANNOT_START = 1
-_HEEDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_HEEDED = [
+    number for number in signal.Signals if number.name in ("SIGINT", "SIGTERM", "SIGHUP")
+]  # as far as it has them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class Supervisor:
             signal.signal(each, heard)
 
     def _heard(self, number: signal.Signals) -> None:
-        if number is signal.SIGHUP:
+        if number.name == "SIGHUP":
             self._replace_all("SIGHUP asks for it")
         else:
             self._told_to_stop(number)
