@@ -44,7 +44,7 @@ def test_a_store_that_is_behind_is_brought_up_to_date(
 ):
     command.on_store("migrate")
     make_newer(monkeypatch)
-    assert "1 steps behind" in command.on_store("check").out
+    assert f"version {NEWEST}, and {NEWEST + 1} is the newest" in command.on_store("check").out
     assert (
         command.on_store("migrate").out == f"{place}: the schema was brought from version {NEWEST} to {NEWEST + 1}.\n"
     )

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from afterwards.checkup import Checkup, Finding, note, well, wrong
 from afterwards.errors import StoreUnusable
+from afterwards.migrations import Schema
 from afterwards.stores.sqlite.database import connect
 from afterwards.stores.sqlite.filesystem import Footing, footing, magic_of, name_of
-from afterwards.stores.sqlite.migrations import migrations, missing
+from afterwards.stores.sqlite.migrations import read_schema
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.statements import STATEMENTS
 from afterwards.stores.sqlite.trouble import told
@@ -132,9 +133,9 @@ def _read(connection: sqlite3.Connection, file: Path) -> Inside:
     if not connection.execute(STATEMENTS["our_tables"]).fetchone()[0]:
         empty = note("schema", "the file holds no tasks yet; the app makes the tables when it starts")
         return Inside(exists=False, findings=[empty])
-    steps = len(missing(connection, migrations(), file))
-    findings = [_about_journal(connection), _about_schema(steps), *_about_health(connection, file)]
-    return Inside(exists=True, findings=findings, behind=steps > 0)
+    schema = read_schema(connection, file)
+    findings = [_about_journal(connection), _about_schema(schema), *_about_health(connection, file)]
+    return Inside(exists=True, findings=findings, behind=schema.is_behind)
 
 
 def _about_journal(connection: sqlite3.Connection) -> Finding:
@@ -146,12 +147,11 @@ def _about_journal(connection: sqlite3.Connection) -> Finding:
     return well("journal", mode)
 
 
-def _about_schema(missing_steps: int) -> Finding:
-    newest = migrations()[-1].version
-    if missing_steps:
-        who = "`afterwards migrate` takes them, or an app that may, when it starts"
-        return note("schema", f"{missing_steps} steps behind version {newest}; {who}")
-    return well("schema", f"version {newest}")
+def _about_schema(schema: Schema) -> Finding:
+    if schema.is_behind:
+        who = "`afterwards migrate` brings it up to date, or an app that may, when it starts"
+        return note("schema", f"version {schema.version}, and {schema.newest} is the newest; {who}")
+    return well("schema", f"version {schema.version}")
 
 
 def _about_health(connection: sqlite3.Connection, file: Path) -> list[Finding]:

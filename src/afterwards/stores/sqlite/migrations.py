@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS afterwards_schema (
     applied TEXT NOT NULL
 )"""
 
+_NOTE_SHARED = f"UPDATE afterwards_store SET shared = ({STATEMENTS['foreign_tables']}) > 0;"
 _RECORD = "INSERT INTO afterwards_schema (version, oldest_code, applied) VALUES ({}, {}, datetime('now'))"
 
 
@@ -36,23 +37,17 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises StoreUnusable for a schema that is too new for this version.
     """
-    known = migrations()
-    if not missing(connection, known, path):
+    if not _missing(connection, path):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for step in missing(connection, known, path):  # asked again: another process may have done it
+        for step in _missing(connection, path):  # asked again: another process may have done it
             _apply(connection, step)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def missing(connection: sqlite3.Connection, known: Sequence[Migration], path: Path) -> list[Migration]:
-    """The steps that have not been taken. Raises StoreUnusable for a schema that is too new for this version."""
-    return pending(known, applied(connection), str(path))
 
 
 def refuse_missing(path: Path) -> None:
@@ -63,30 +58,27 @@ def refuse_missing(path: Path) -> None:
     known = migrations()
     if path.exists():
         with closing(_reading(path)) as connection:
-            refuse_pending(known, applied(connection), str(path))
+            refuse_pending(known, _applied(connection), str(path))
     elif path.parent.is_dir():
         refuse_pending(known, {}, str(path))
 
 
 def schema_of(place: Place) -> Schema:
     """The schema of the file there, whether it exists or not. Raises StoreUnavailable, StoreUnusable."""
-    known, path = migrations(), place.path
+    path = place.path
     if not path.exists():
-        return schema(known, {})
+        return schema(migrations(), {})
     try:
         with closing(_reading(path)) as connection:
-            taken = applied(connection)
+            return read_schema(connection, path)
     except sqlite3.Error as error:
         raise told(error, "reading the schema", path) from error
-    pending(known, taken, str(path))
-    return schema(known, taken)
 
 
-def applied(connection: sqlite3.Connection) -> dict[int, int]:
-    """The steps that have been taken, each with the oldest code that may work with it."""
-    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'afterwards_schema'").fetchone():
-        return {}
-    return dict(connection.execute("SELECT version, oldest_code FROM afterwards_schema").fetchall())
+def read_schema(connection: sqlite3.Connection, path: Path) -> Schema:
+    """The schema of an open file. Raises StoreUnusable for one that is too new for this version."""
+    _missing(connection, path)
+    return schema(migrations(), _applied(connection))
 
 
 def sql_since(version: int) -> str:
@@ -105,6 +97,17 @@ def statements_of(sql: str) -> Iterator[str]:
             statement = ""
 
 
+def _missing(connection: sqlite3.Connection, path: Path) -> list[Migration]:
+    return pending(migrations(), _applied(connection), str(path))
+
+
+def _applied(connection: sqlite3.Connection) -> dict[int, int]:
+    """The steps that have been taken, each with the oldest code that may work with it."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'afterwards_schema'").fetchone():
+        return {}
+    return dict(connection.execute("SELECT version, oldest_code FROM afterwards_schema").fetchall())
+
+
 def _reading(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)
 
@@ -118,11 +121,7 @@ def _apply(connection: sqlite3.Connection, step: Migration) -> None:
 def _record(step: Migration) -> str:
     """The row that says that the step was taken; and in a new store, whether the file was somebody else's before."""
     taken = f"{_RECORD.format(step.version, step.oldest_code)};"
-    return (
-        f"UPDATE afterwards_store SET shared = ({STATEMENTS['foreign_tables']}) > 0;\n{taken}"
-        if step.version == 1
-        else taken
-    )
+    return f"{_NOTE_SHARED}\n{taken}" if step.version == 1 else taken
 
 
 def _spelled_for(sql: str) -> str:
