@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import servers
+from tests import older_redis, servers
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +31,10 @@ def valkey_url() -> Iterator[str]:
     else:
         with servers.valkey(*servers.NOTHING_LOST) as server:
             yield server.url
+
+
+@pytest.fixture(scope="session")
+def older_redis_url() -> Iterator[str]:
+    """A database of a Redis 7 that loses nothing."""
+    with servers.redis_like(older_redis.program(), *servers.NOTHING_LOST) as server:
+        yield server.url

@@ -19,6 +19,7 @@ STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
     "sqlite-file": lambda _: lambda folder: f"sqlite:///{folder}/tasks.db",
     "sqlite-private": lambda _: lambda _: "sqlite://",
     "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
+    "redis-7": lambda request: lambda _: f"{request.getfixturevalue('older_redis_url')}?tag={uuid4().hex}",
 }
 
 
