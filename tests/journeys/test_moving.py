@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -26,8 +27,9 @@ from tests.journeys.harness import HERE
 # From what a test can ask for to a function that makes, for a name, the URL of a store new and empty.
 PLACES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
     "sqlite": lambda _: lambda path: f"sqlite:///{path}.db",
+    "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
 }
-ROUTES = [("sqlite", "sqlite", "sqlite", "sqlite")]
+ROUTES = [("sqlite", "sqlite"), ("sqlite", "valkey", "valkey", "sqlite")]
 MOMENTS = [("before", "receive"), ("after", "receive"), ("after", "forget"), ("before", "hand_over")]
 
 
@@ -118,9 +120,12 @@ async def test_tasks_that_travel_are_the_same_at_the_end(route: tuple[str, ...],
             assert (await store.census()).paused == ("queue 1",)
 
 
+@pytest.mark.parametrize("kind", PLACES)
 @pytest.mark.parametrize(("when", "verb"), MOMENTS)
-async def test_a_move_may_be_killed_beside_every_step(when: str, verb: str, new_place: Callable[[str, int], str]):
-    source, destination = new_place("sqlite", 0), new_place("sqlite", 1)
+async def test_a_move_may_be_killed_beside_every_step(
+    when: str, verb: str, kind: str, new_place: Callable[[str, int], str]
+):
+    source, destination = new_place(kind, 0), new_place(kind, 1)
     tasks = await fill(source, 3 * FIRST_BATCH)
     for count in (1, 2):
         move_and_die(source, destination, when, verb, count)
