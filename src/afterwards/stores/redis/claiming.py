@@ -13,19 +13,22 @@ from afterwards.tasks import Task, WorkerId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a worker would take; `lost` are the tokens of what it may have without knowing."""
+    """What a worker would take; `lost` knows what it may have already without knowing."""
 
     worker: WorkerId
     limit: int
     suspects: bool
     unknown: tuple[str, ...]
-    lost: tuple[str, ...] = ()
+    lost: Lost
 
 
 def claim(wish: Wish) -> Talk[list[Task]]:
     """The best of what is claimable for it."""
-    head: list[Argument] = [wish.worker, max(wish.limit, 0), int(wish.suspects), len(wish.lost)]
-    return rows.tasks((yield Ask("claim", [*head, *wish.lost, *wish.unknown])))
+    lost = wish.lost.tokens_of(wish.worker)
+    head: list[Argument] = [wish.worker, max(wish.limit, 0), int(wish.suspects), len(lost)]
+    tasks = rows.tasks((yield Ask("claim", [*head, *lost, *wish.unknown])))
+    wish.lost.found(wish.worker, lost)
+    return tasks
 
 
 def lose(lost: Lost, wish: Wish, token: str) -> None:

@@ -102,6 +102,8 @@ class Desk:
         wanted = [group for group in groups if self._is_wanted(group)]
         if not wanted:
             return []
+        for group in wanted:
+            self._recall(group)
         self._line.talk(wanted)
         again = [group for group in wanted if not self._is_over(group)]
         if again:
@@ -114,6 +116,13 @@ class Desk:
             return True
         self._lose(group)
         return False
+
+    def _recall(self, group: Group) -> None:
+        """It may be one that was given up."""
+        if group.verb.recall is not None and not group.is_again:
+            token = group.verb.recall(self._lost, group.errands[0].request)
+            if token is not None:
+                group.token, group.is_again = token, True
 
     def _lose(self, group: Group) -> None:
         if group.is_again and group.verb.lose is not None:

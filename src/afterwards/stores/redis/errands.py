@@ -32,7 +32,8 @@ class Verb(Generic[Request, Answer]):
     """Something the store does: `talk` takes the requests of callers and brings an answer for each.
 
     `doing` is for messages: "adding tasks". With `together` the requests of many callers are one talk. `lose` notes
-    that a request was sent and its answer will not be waited for any more.
+    that a request was sent and its answer will not be waited for any more; `recall` finds the token of one that is the
+    same again.
     """
 
     doing: str
@@ -40,6 +41,7 @@ class Verb(Generic[Request, Answer]):
     durable: bool = False
     together: bool = False
     lose: Callable[[Lost, Request, str], None] | None = None
+    recall: Callable[[Lost, Request], str | None] | None = None
 
 
 def alone(talk: Callable[[Request], Talk[Answer]]) -> Callable[[Sequence[Request]], Talk[Sequence[Answer]]]:
@@ -101,15 +103,11 @@ class Asker:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Errand:
-    """One request on its way to a thread and back. Nobody asks for some: then the answer is dropped.
-
-    `token` is that of an earlier try whose answer was lost.
-    """
+    """One request on its way to a thread and back. Nobody asks for some: then the answer is dropped."""
 
     verb: Verb[object, object]
     request: object
     asker: Asker | None = None
-    token: str | None = None
     answer: object = None
     error: Exception | None = None
 
@@ -166,9 +164,8 @@ def grouped(errands: Iterable[Errand], new_token: Callable[[], str]) -> list[Gro
         if errand.verb in together:
             together[errand.verb].errands.append(errand)
             continue
-        is_again = errand.token is not None
-        group = Group(verb=errand.verb, errands=[errand], token=errand.token or new_token(), is_again=is_again)
-        if errand.verb.together and not is_again:
+        group = Group(verb=errand.verb, errands=[errand], token=new_token())
+        if errand.verb.together:
             together[errand.verb] = group
         groups.append(group)
     return groups

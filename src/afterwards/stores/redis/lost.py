@@ -10,7 +10,7 @@ from afterwards.tasks import Claim, WorkerId
 
 
 class Lost:
-    """Written by the threads that send, read by callers."""
+    """Written and read by the threads that send."""
 
     def __init__(self) -> None:
         self._changing = threading.Lock()
@@ -30,8 +30,9 @@ class Lost:
     def found(self, worker: WorkerId, tokens: Iterable[str]) -> None:
         """It was looked for."""
         with self._changing:
-            self._claims[worker].difference_update(tokens)
-            if not self._claims[worker]:
+            left = self._claims.get(worker, set()).difference(tokens)
+            self._claims[worker] = left
+            if not left:
                 del self._claims[worker]
 
     def settlement(self, claims: Sequence[Claim], token: str) -> None:

@@ -46,6 +46,11 @@ def lose(lost: Lost, settlement: Settlement, token: str) -> None:
     lost.settlement([outcome.claim for outcome in settlement.outcomes], token)
 
 
+def recall(lost: Lost, settlement: Settlement) -> str | None:
+    """The token under which the very same was settled without an answer."""
+    return lost.token_for([outcome.claim for outcome in settlement.outcomes])
+
+
 def _storable(outcome: Outcome) -> Outcome:
     """As it is, or without what cannot be stored, and the reason."""
     try:

@@ -71,7 +71,7 @@ OPEN = Verb(doing="opening the store", talk=alone(nothing))
 ADD = Verb(doing="adding tasks", talk=adding.add, durable=True, together=True, lose=adding.lose)
 SIGN_ON = Verb(doing="signing on", talk=alone(sign_on))
 CLAIM = Verb(doing="claiming tasks", talk=alone(claiming.claim), lose=claiming.lose)
-SETTLE = Verb(doing="settling tasks", talk=alone(settling.settle), lose=settling.lose)
+SETTLE = Verb(doing="settling tasks", talk=alone(settling.settle), lose=settling.lose, recall=settling.recall)
 RENEW = Verb(doing="renewing a lease", talk=alone(renew))
 RESCUE = Verb(doing="rescuing tasks", talk=alone(rescue))
 FREE_UNKNOWN = Verb(doing="freeing tasks", talk=alone(free_unknown))
@@ -158,17 +158,12 @@ class RedisStore:
         await self._write(SIGN_ON, worker)
 
     async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
-        lost = self._threads.lost.tokens_of(worker)
-        wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown), lost=lost)
-        tasks = await self._write(CLAIM, wish, give_back=self._give_back_tasks)
-        if lost:
-            self._threads.lost.found(worker, lost)
-        return tasks
+        wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown), lost=self._threads.lost)
+        return await self._write(CLAIM, wish, give_back=self._give_back_tasks)
 
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
         settlement = Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by)
-        token = self._threads.lost.token_for([outcome.claim for outcome in outcomes])
-        return await self._ask(self._threads.writer, SETTLE, settlement, give_back=self._give_back_settled, token=token)
+        return await self._write(SETTLE, settlement, give_back=self._give_back_settled)
 
     async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
         return await self._watch(RENEW, Prolonging(worker=worker, lease=lease))
@@ -196,7 +191,7 @@ class RedisStore:
 
     async def wait(self, worker: WorkerId, *, timeout: float, suspects: bool, unknown: Collection[str] = ()) -> Woken:
         ends, threads = time.monotonic() + timeout, self._threads
-        wish = Wish(worker=worker, limit=0, suspects=suspects, unknown=tuple(unknown))
+        wish = Wish(worker=worker, limit=0, suspects=suspects, unknown=tuple(unknown), lost=threads.lost)
         threads.ear.listen()
         with threads.bell.listening() as waiter:
             while self._threads is threads:  # else the store was closed meanwhile
@@ -287,10 +282,9 @@ class RedisStore:
         request: Request,
         *,
         give_back: Callable[[Answer], None] | None = None,
-        token: str | None = None,
     ) -> Answer:
         asker = Asker(cast("Callable[[object], None] | None", give_back))
-        desk.hand_in([Errand(verb=plain(verb), request=request, asker=asker, token=token)])
+        desk.hand_in([Errand(verb=plain(verb), request=request, asker=asker)])
         try:
             return cast("Answer", await asker.answer(self._patience))
         except TimeoutError as error:

@@ -38,7 +38,7 @@ _FULL = {
 }
 _BROKEN = {
     "NOAUTH": "it wants a password: put it into the URL",
-    "WRONGPASS": "it does not know this user or password: correct the URL",
+    "WRONGPASS": "it wants another user or password: correct the URL",
     "NOPERM": "this user may not do what is needed: see docs/stores/redis.md for what it has to be allowed",
     "WRONGTYPE": "other programs use keys of these names: give the store another ?tag=",
 }
@@ -95,6 +95,9 @@ _CLASSES = {
     "MovedError": "MOVED",
     "AskError": "ASK",
     "OutOfMemoryError": "OOM",
+    "AuthenticationError": "WRONGPASS",
+    "AuthenticationWrongNumberOfArgsError": "WRONGPASS",
+    "NoPermissionError": "NOPERM",
 }
 
 

@@ -1,0 +1,465 @@
+"""A server that is away, full, or answers nothing for a while: the store says so in time, and goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import timedelta
+from typing import TypeVar
+
+import pytest
+import redis
+
+from afterwards.errors import AfterwardsError, StoreUnavailable, StoreUnusable
+from afterwards.outcomes import Ending, done
+from afterwards.stores import store_for
+from afterwards.stores.redis.scripts import script
+from afterwards.tasks import Claim, Search, State, Woken, WorkerId
+from tests import servers
+from tests.contract.builders import (
+    EVERYTHING,
+    LEASE,
+    TimedStore,
+    a_call,
+    a_card,
+    a_line,
+    a_running_task,
+    claim_all,
+    ids_of,
+    outcome,
+    sign_on,
+    some_calls,
+    the_task,
+)
+from tests.stores.redis_builders import LONG_PATIENCE, PATIENCE, Passage, a_passage, a_store, another_connection
+
+T = TypeVar("T")
+NOBODY = WorkerId("nobody")
+
+
+@pytest.fixture
+def server() -> Iterator[servers.Server]:
+    """One of the test's own, which it may kill; it loses nothing."""
+    with servers.valkey(*servers.NOTHING_LOST) as server:
+        yield server
+
+
+@pytest.fixture
+def passage(valkey_url: str) -> Iterator[Passage]:
+    with a_passage(valkey_url) as passage:
+        yield passage
+
+
+@pytest.fixture
+async def far_store(passage: Passage) -> AsyncIterator[TimedStore]:
+    """A store behind a passage."""
+    store = a_store(passage.url, add_timeout=timedelta(seconds=1.5))
+    await store.open()
+    yield store
+    await store.close()
+
+
+VERBS: dict[str, Callable[[TimedStore], Awaitable[object]]] = {
+    "open": lambda store: store.open(),
+    "add": lambda store: store.add([a_call()]),
+    "sign_on": lambda store: store.sign_on(a_card()),
+    "claim": lambda store: claim_all(store, NOBODY),
+    "settle": lambda store: store.settle([done(a_claim())]),
+    "renew": lambda store: store.renew(NOBODY, lease=LEASE),
+    "cancellations": lambda store: store.cancellations(NOBODY),
+    "rescue": lambda store: store.rescue(known_dead=[], expired=True, limit=1),
+    "workers": lambda store: store.workers(),
+    "unknown_names": lambda store: store.unknown_names(),
+    "free_unknown": lambda store: store.free_unknown(["a:f"]),
+    "prune": lambda store: store.prune(older_than=timedelta(0), limit=1),
+    "sign_off": lambda store: store.sign_off(NOBODY),
+    "wait": lambda store: store.wait(NOBODY, timeout=0, suspects=True),
+    "find": lambda store: store.find(Search(), limit=1),
+    "census": lambda store: store.census(),
+    "retry": lambda store: store.retry([a_call().id]),
+    "cancel": lambda store: store.cancel([a_call().id]),
+    "pause": lambda store: store.pause("mail", paused=True),
+    "hand_over": lambda store: store.hand_over(limit=1),
+    "receive": lambda store: store.receive([]),
+    "forget": lambda store: store.forget([a_call().id]),
+}
+
+
+def a_claim() -> Claim:
+    return Claim(id=a_call().id, run=1, worker=NOBODY)
+
+
+async def tried(work: Awaitable[object]) -> BaseException | None:
+    try:
+        await work
+    except AfterwardsError as error:
+        return error
+    return None
+
+
+async def test_every_verb_says_that_the_server_is_away_and_works_when_it_is_back(server: servers.Server):
+    store = a_store(server.url)
+    await store.open()
+    server.kill()
+    began = time.monotonic()
+    errors = await asyncio.gather(*(tried(work(store)) for name, work in VERBS.items() if name != "receive"))
+    assert {type(error) for error in errors} == {StoreUnavailable}
+    assert time.monotonic() - began < PATIENCE.total_seconds() + 1
+    await asyncio.to_thread(server.start)
+    for name, work in VERBS.items():
+        assert await tried(work(store)) is None, name
+    await store.close()
+
+
+async def test_an_add_waits_for_a_server_that_restarts_in_time(server: servers.Server):
+    store = a_store(server.url, add_timeout=LONG_PATIENCE)
+    await store.open()
+    server.kill()
+    adding = asyncio.ensure_future(store.add([call := a_call()]))
+    await asyncio.sleep(0.2)
+    await asyncio.to_thread(server.start)
+    assert [one.id for one in await adding] == [call.id]
+    assert ids_of(await store.find(Search(), limit=10)) == [call.id]
+    await store.close()
+
+
+async def test_a_server_that_has_long_been_away_is_not_waited_for_again(server: servers.Server):
+    store = a_store(server.url)
+    await store.open()
+    server.kill()
+    with pytest.raises(StoreUnavailable):
+        await store.add([a_call()])
+    await asyncio.sleep(PATIENCE.total_seconds())
+    assert await tried(store.add([a_call()])) is not None  # this one may find the pause
+    began = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable, match="cannot be used now"):
+            await store.add([a_call()])
+    assert time.monotonic() - began < 3 * PATIENCE.total_seconds() + 0.5
+    await store.close()
+
+
+async def test_what_was_refused_while_it_was_away_never_runs(server: servers.Server):
+    store = a_store(server.url)
+    await store.open()
+    server.kill()
+    with pytest.raises(StoreUnavailable):
+        await store.add([a_call()])
+    await asyncio.to_thread(server.start)
+    await store.open()
+    assert await store.find(Search(), limit=10) == []
+    await store.close()
+
+
+async def test_a_server_that_comes_back_without_its_data_is_begun_anew_under_the_same_name():
+    with servers.valkey() as server:
+        store = a_store(server.url)
+        await store.open()
+        identity, worker = store.identity, await sign_on(store)
+        await store.add([a_call()])
+        server.kill()
+        await asyncio.to_thread(server.start)
+        await store.open()
+        assert store.identity == identity
+        assert (await store.renew(worker, lease=LEASE)).lost
+        worker = await sign_on(store, "again")
+        await store.add([call := a_call()])
+        assert ids_of(await claim_all(store, worker)) == [call.id]
+        await store.close()
+
+
+async def test_a_waiter_hears_again_after_the_server_was_restarted(server: servers.Server):
+    store, other = a_store(server.url, tag="heard"), a_store(server.url, tag="heard")
+    await store.open()
+    await sign_on(store)
+    server.kill()
+    await asyncio.to_thread(server.start)
+    worker = await sign_on(store, "again")
+
+    async def woken_within() -> float:
+        waiting = asyncio.ensure_future(store.wait(worker, timeout=20, suspects=True))
+        await asyncio.sleep(0.1)
+        added = time.monotonic()
+        [one] = await other.add([a_call()])
+        assert await waiting is Woken.READY
+        await store.cancel([one.id])
+        return time.monotonic() - added
+
+    took = [await woken_within() for _ in range(12)]
+    assert min(took[4:]) < 0.1, f"the poll alone takes most of a second, but a notice came at no time: {took}"
+    await store.close()
+    await other.close()
+
+
+# A connection whose other end is gone without a word
+
+
+async def test_an_add_over_a_dead_connection_fails_in_time(passage: Passage):
+    store = a_store(passage.url)
+    await store.open()
+    passage.is_deaf = True
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="too long"):
+        await store.add([a_call()])
+    assert time.monotonic() - began < PATIENCE.total_seconds() + 0.3
+    passage.is_deaf = False
+    await asyncio.sleep(0.1)
+    for _ in range(50):
+        if await tried(store.add([a_call()])) is None:
+            break
+    else:
+        pytest.fail("it does not come back")
+    await store.close()
+
+
+async def test_a_stopped_server_is_noticed_and_its_return_too(server: servers.Server):
+    store = a_store(server.url)
+    await store.open()
+    assert server.process is not None
+    os.kill(server.process.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(StoreUnavailable):
+            await store.add([a_call()])
+        with pytest.raises(StoreUnavailable):
+            await store.renew(NOBODY, lease=LEASE)
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    for _ in range(50):
+        if await tried(store.add([a_call()])) is None:
+            break
+    else:
+        pytest.fail("it does not come back")
+    await store.close()
+
+
+# Answers that were lost: what was asked has been done
+
+
+def losing(passage: Passage, name: str) -> None:
+    passage.loses_answers_to = script(name).sha.encode()
+
+
+async def lost_once(passage: Passage, work: Awaitable[T]) -> T:
+    """Let one answer be lost, and pass the next."""
+    doing, lost = asyncio.ensure_future(work), passage.lost
+    while passage.lost == lost:
+        await asyncio.sleep(0.005)
+    passage.loses_answers_to = None
+    return await doing
+
+
+async def warmed(store: TimedStore) -> WorkerId:
+    """The server has seen all scripts, so that one round trip is one answer."""
+    worker = await sign_on(store, "warm")
+    await store.add([a_call()])
+    for task in await claim_all(store, worker):
+        await store.settle([done(task.claim)], claimed_by=worker)
+    return worker
+
+
+async def test_an_add_whose_answer_was_lost_is_stored_once(passage: Passage, far_store: TimedStore):
+    await warmed(far_store)
+    losing(passage, "add")
+    call = a_call()
+    added = await lost_once(passage, far_store.add([call]))
+    assert [one.id for one in added] == [call.id]
+    waiting = await far_store.find(Search(state=State.WAITING), limit=10)
+    assert ids_of(waiting) == [call.id]
+
+
+async def test_an_adder_gets_what_it_claimed_although_the_answer_was_lost(passage: Passage, far_store: TimedStore):
+    worker = await warmed(far_store)
+    losing(passage, "add")
+    line = a_line(2)
+    first, second = await lost_once(passage, far_store.add(line, claimed_by=worker))
+    assert first.claimed is not None
+    assert (first.claimed.id, first.claimed.run, second.claimed) == (line[0].id, 1, None)
+    assert (await far_store.settle([done(first.claimed.claim)])).held == [first.claimed.claim]
+
+
+async def test_a_worker_gets_what_it_claimed_although_the_answer_was_lost(passage: Passage, far_store: TimedStore):
+    worker = await warmed(far_store)
+    await far_store.add(calls := some_calls(3))
+    losing(passage, "claim")
+    tasks = await lost_once(passage, claim_all(far_store, worker, limit=2))
+    assert ids_of(tasks) == ids_of(calls[:2])
+    assert [task.run for task in tasks] == [1, 1]
+
+
+async def test_a_settler_is_told_the_same_although_the_answer_was_lost(passage: Passage, far_store: TimedStore):
+    worker = await warmed(far_store)
+    line = a_line(2)
+    [head, _] = await far_store.add(line, claimed_by=worker)
+    assert head.claimed is not None
+    losing(passage, "settle")
+    settled = await lost_once(passage, far_store.settle([done(head.claimed.claim)], claimed_by=worker))
+    assert settled.held == [head.claimed.claim]
+    assert ids_of(settled.claimed) == [line[1].id]
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+async def test_steering_whose_answer_was_lost_tells_what_changed(passage: Passage, far_store: TimedStore, verb: str):
+    await warmed(far_store)
+    await far_store.add([call := a_call()])
+    if verb == "retry":
+        await far_store.cancel([call.id])
+    await getattr(far_store, verb)([])
+    losing(passage, verb)
+    assert await lost_once(passage, getattr(far_store, verb)([call.id])) == [call.id]
+
+
+async def given_up(passage: Passage, work: Awaitable[object], name: str) -> None:
+    """Let every answer be lost until the caller has given up."""
+    losing(passage, name)
+    with pytest.raises(StoreUnavailable):
+        await work
+    passage.loses_answers_to = None
+
+
+async def test_what_was_claimed_for_a_caller_who_gave_up_is_told_to_the_next_claim(
+    passage: Passage, far_store: TimedStore
+):
+    worker = await warmed(far_store)
+    await far_store.add([call := a_call()])
+    await given_up(passage, claim_all(far_store, worker), "claim")
+    assert (await the_task(far_store, call.id)).state is State.RUNNING
+    [task] = await claim_all(far_store, worker)
+    assert (task.id, task.run) == (call.id, 1)
+    assert await claim_all(far_store, worker) == [], "once"
+
+
+async def test_what_an_adder_claimed_who_gave_up_is_told_to_its_next_claim(passage: Passage, far_store: TimedStore):
+    worker = await warmed(far_store)
+    call = a_call()
+    await given_up(passage, far_store.add([call], claimed_by=worker), "add")
+    assert ids_of(await claim_all(far_store, worker)) == [call.id]
+
+
+async def test_a_settler_who_gave_up_and_tries_again_is_told_that_it_held(passage: Passage, far_store: TimedStore):
+    worker = await warmed(far_store)
+    line = a_line(2)
+    [head, _] = await far_store.add(line, claimed_by=worker)
+    assert head.claimed is not None
+    outcomes = [done(head.claimed.claim)]
+    await given_up(passage, far_store.settle(outcomes, claimed_by=worker), "settle")
+    settled = await far_store.settle(outcomes, claimed_by=worker)
+    assert settled.held == [head.claimed.claim]
+    assert ids_of(settled.claimed) == [line[1].id]
+    assert (await far_store.settle(outcomes)).held == [], "a third time is a stranger"
+
+
+async def test_a_run_that_ended_otherwise_is_not_taken_for_the_lost_one(passage: Passage, far_store: TimedStore):
+    worker = await warmed(far_store)
+    task = await a_running_task(far_store, worker)
+    await far_store.rescue(known_dead=[worker], expired=False, limit=EVERYTHING)
+    losing(passage, "settle")
+    settled = await lost_once(passage, far_store.settle([outcome(task.claim, Ending.DONE)]))
+    assert settled.held == []
+
+
+# Servers that answer, and refuse
+
+
+async def test_a_full_memory_refuses_adds_whole_and_leaves_room_for_pruning(server: servers.Server):
+    store = a_store(server.url)
+    worker = await sign_on(store)
+    task = await a_running_task(store, worker)
+    ended = await a_running_task(store, worker)
+    await store.settle([done(ended.claim)])
+    with another_connection(server.url) as connection:
+        connection.config_set("maxmemory", "1")
+        with pytest.raises(StoreUnavailable, match="memory is full"):
+            await store.add(a_line(3))
+        with pytest.raises(StoreUnavailable, match="memory is full"):
+            await store.settle([done(task.claim)])
+        assert await store.prune(older_than=timedelta(0), limit=10) == 1
+        connection.config_set("maxmemory", "0")
+    assert (await store.settle([done(task.claim)])).held == [task.claim]
+    assert len(await store.find(Search(), limit=10)) == 1
+    await store.close()
+
+
+async def test_a_replica_is_no_place_to_write(server: servers.Server):
+    store = a_store(server.url)
+    await store.open()
+    with another_connection(server.url) as connection:
+        connection.replicaof("127.0.0.1", servers.free_port())
+        with pytest.raises(StoreUnavailable, match="replica"):
+            await store.add([a_call()])
+        connection.replicaof("NO", "ONE")
+    await store.add([a_call()])
+    await store.close()
+
+
+async def test_a_script_of_somebody_elses_that_never_ends_makes_it_unavailable(server: servers.Server):
+    store = a_store(server.url)
+    await store.open()
+    with another_connection(server.url) as connection, another_connection(server.url) as killer:
+        connection.config_set("busy-reply-threshold", "50")
+        running = asyncio.ensure_future(asyncio.to_thread(tried_script, connection))
+        await asyncio.sleep(0.2)
+        with pytest.raises(StoreUnavailable, match="busy"):
+            await store.add([a_call()])
+        killer.script_kill()
+        await running
+    await store.add([a_call()])
+    await store.close()
+
+
+def tried_script(connection: redis.Redis) -> None:
+    with pytest.raises(redis.RedisError):
+        connection.eval("while true do end", 0)
+
+
+# What no waiting cures
+
+
+async def test_a_missing_or_wrong_password_is_a_wrong_set_up_and_is_never_told():
+    with servers.valkey("--requirepass", "right") as server:
+        for login in ("", ":wr0ng@", "ann:wr0ng@"):
+            url = server.url.replace("redis://", f"redis://{login}")
+            store = store_for(url, add_timeout=PATIENCE)
+            with pytest.raises(StoreUnusable, match="password") as refused:
+                await store.open()
+            assert "wr0ng" not in str(refused.value)
+            await store.close()
+        good = store_for(server.url.replace("redis://", "redis://:right@"), add_timeout=PATIENCE)
+        await good.open()
+        await good.close()
+
+
+async def test_a_database_that_does_not_exist_is_a_wrong_set_up(valkey_url: str):
+    store = store_for(f"{valkey_url[: valkey_url.rindex('/')]}/99", add_timeout=PATIENCE)
+    with pytest.raises(StoreUnusable, match="DB index"):
+        await store.open()
+    await store.close()
+
+
+async def test_keys_that_are_somebody_elses_are_a_wrong_set_up(server: servers.Server):
+    with another_connection(server.url) as connection:
+        connection.set("{mine}:meta", "something")
+    store = a_store(server.url, tag="mine")
+    with pytest.raises(StoreUnusable, match="tag"):
+        await store.open()
+    await store.close()
+
+
+async def test_a_store_of_a_newer_version_is_refused_only_if_that_says_so(valkey_url: str):
+    store = a_store(valkey_url, tag="newer")
+    await store.open()
+    with another_connection(valkey_url) as connection:
+        connection.hset("{newer}:meta", "schema:2", "1")
+        await store.open()
+        another = a_store(valkey_url, tag="newer")
+        await another.open()
+        await another.close()
+        connection.hset("{newer}:meta", "schema:3", "2")
+        another = a_store(valkey_url, tag="newer")
+        with pytest.raises(StoreUnusable, match=r"version 3.*upgrade"):
+            await another.open()
+        await another.close()
+        connection.delete("{newer}:meta")
+    await store.close()
