@@ -248,6 +248,28 @@ class Model(RuleBasedStateMachine):
         self.now += HOUR
         self.store.clock_offset += HOUR
 
+    @precondition(lambda self: any(task.state is State.WAITING for task in self.tasks.values()))
+    @rule(data=st.data())
+    def carry_some_away_and_back(self, data: st.DataObject) -> None:
+        waiting = self.done(self.store.hand_over(limit=EVERYTHING))
+        assert {task.id for task in waiting} == {id for id, t in self.tasks.items() if t.state is State.WAITING}
+        carried = data.draw(st.lists(st.sampled_from(waiting), unique_by=lambda task: task.id, min_size=1))
+        ids = [task.id for task in carried]
+        assert self.done(self.store.forget(ids)) == ids
+        for task in self.tasks.values():
+            if task.held is Hold.AFTER and task.after in ids:
+                task.held = None
+        assert self.done(self.store.receive(carried)) == ids
+        for id in ids:
+            self.arrive(self.tasks[id])
+
+    def arrive(self, task: Expected) -> None:
+        """It is held again by its former's turn alone; unknown it stays."""
+        former = None if task.after is None else self.tasks.get(task.after)
+        if task.held is not Hold.UNKNOWN:
+            waits = former is not None and not former.freed and not task.freed
+            task.held = Hold.AFTER if waits else None
+
     # What holds at every moment
 
     @invariant()
@@ -259,6 +281,7 @@ class Model(RuleBasedStateMachine):
             assert (task.state, task.held, task.after) == (known.state, known.held, known.after)
             assert (task.attempt, task.run, task.crashes) == (known.attempt, known.run, known.crashes)
             assert (task.worker, task.stop_asked) == (known.worker, known.stop_asked)
+            assert (task.turn_over, task.crashes_allowed) == (known.freed, known.call.crashes)
 
     @invariant()
     def the_census_counts_them(self) -> None:

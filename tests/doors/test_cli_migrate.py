@@ -127,6 +127,14 @@ def test_a_store_that_is_too_new_is_refused(command: CommandLine, more: list[str
     assert "upgrade afterwards here too" in run.err
 
 
+def test_a_store_without_a_schema_has_nothing_to_do(command: CommandLine, valkey_url: str):
+    run = command("migrate", "--url", valkey_url)
+    assert run.code == 0
+    assert run.out.endswith(": it has no schema, so there is nothing to do.\n")
+    assert command("migrate", "--url", valkey_url, "--json").json["to"] is None
+    assert command("migrate", "--sql", "--url", valkey_url).out == "-- Nothing to do.\n"
+
+
 def test_a_folder_that_is_missing_is_said(command: CommandLine):
     run = command("migrate", "--url", "sqlite:///missing/tasks.db")
     assert run.code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -148,6 +149,30 @@ async def test_a_destination_that_cannot_be_written_leaves_everything_where_it_w
     assert run.code == 1
     assert "cannot be opened" in run.err
     assert await waiting(command.url) == 1
+
+
+async def test_where_nothing_may_be_migrated_the_destination_is_not_made(
+    command: CommandLine, to: str, monkeypatch: pytest.MonkeyPatch
+):
+    await add(command.url, 1)
+    monkeypatch.setenv("AFTERWARDS_MIGRATE", "0")
+    run = command.on_store("move", "--to", to)
+    assert run.code == 1
+    assert "new.db has no schema yet: run `afterwards migrate` once" in run.err
+    assert not (command.folder / "new.db").exists()
+    command("migrate", "--url", to)
+    assert command.on_store("move", "--to", to).out.startswith("1 tasks were moved")
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_tasks_are_moved_to_a_server_and_from_it(command: CommandLine, valkey_url: str, there: bool):
+    server = f"{valkey_url}?tag={uuid4().hex}"
+    source, to = (command.url, server) if there else (server, command.url)
+    await add(source, 3)
+    run = command("move", "--url", source, "--to", to)
+    assert (run.code, run.err) == (0, "")
+    assert run.out.startswith("3 tasks were moved from ")
+    assert (await waiting(source), await waiting(to)) == (0, 3)
 
 
 async def test_a_move_that_is_broken_off_says_how_far_it_came(

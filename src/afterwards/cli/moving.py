@@ -24,7 +24,7 @@ def move_tasks(afterwards: Afterwards, to: str, *, dry_run: bool, json: bool) ->
         raise UsedWrongly("--to names a store that is private to this process and gone with it: name one that lasts")
     if not exists(afterwards):
         raise Trouble(f"there is no store in {where(afterwards)}, and so nothing to move")
-    source, destination = afterwards.house.store, store_for(to)
+    source, destination = afterwards.house.store, store_for(to, migrate=afterwards.house.settings.migrate)
     stores = {"from": source.description, "to": destination.description}
     if dry_run:
         cargo = asyncio.run(_look(source))
