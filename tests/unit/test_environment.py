@@ -24,6 +24,16 @@ def test_a_worker_is_allowed_unless_the_variable_says_no(
     assert environment.worker_allowed() is allowed
 
 
+@pytest.mark.parametrize(("value", "allowed"), [("0", False), (" No ", False), ("1", True), ("", True), (None, True)])
+def test_a_migration_is_allowed_unless_the_variable_says_no(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, allowed: bool
+) -> None:
+    monkeypatch.delenv("AFTERWARDS_MIGRATE", raising=False)
+    if value is not None:
+        monkeypatch.setenv("AFTERWARDS_MIGRATE", value)
+    assert environment.migration_allowed() is allowed
+
+
 def test_a_misspelt_mode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AFTERWARDS_MODE", "inlin")
     with pytest.raises(ValueError, match="inline"):
