@@ -74,8 +74,12 @@ async def fill(url: str, count: int) -> list[Task]:
 
 
 async def waiting(url: str) -> list[Task]:
+    """All of them, page by page: a server would be long over 100,000 at once."""
+    tasks: list[Task] = []
     async with opened(url) as store:
-        return await store.hand_over(limit=1_000_000)
+        while page := await store.hand_over(limit=1_000, after=tasks[-1].id if tasks else None):
+            tasks += page
+    return tasks
 
 
 async def states(url: str) -> dict[State, int]:
