@@ -14,6 +14,7 @@ from redis.crc import key_slot
 from tests import servers
 
 SLOTS = 16384
+AT_ONCE = ("--repl-diskless-sync-delay", "0")  # a replica that comes is not made to wait for others
 NODE_TIMEOUT = "1000"  # milliseconds after which a silent server of a cluster is believed dead
 
 
@@ -94,6 +95,7 @@ def cluster(*, masters: int = 3, replicas: int = 0) -> Iterator[Cluster]:
 def _node(bus: int) -> contextlib.AbstractContextManager[servers.Server]:
     return servers.valkey(
         *servers.NOTHING_LOST,
+        *AT_ONCE,
         *("--cluster-enabled", "yes", "--cluster-port", str(bus), "--cluster-node-timeout", NODE_TIMEOUT),
     )
 
@@ -124,9 +126,9 @@ class Watched:
 @contextlib.contextmanager
 def watched() -> Iterator[Watched]:
     """A sentinel that puts the replica in the master's place when that has been silent for a second."""
-    with servers.valkey(*servers.NOTHING_LOST) as master:
+    with servers.valkey(*servers.NOTHING_LOST, *AT_ONCE) as master:
         follows = ("--replicaof", f"127.0.0.1 {port_of(master)}")
-        with servers.valkey(*servers.NOTHING_LOST, *follows) as replica:
+        with servers.valkey(*servers.NOTHING_LOST, *AT_ONCE, *follows) as replica:
             until(lambda: _follows(replica), "the replica follows")
             with servers.sentinel("mymaster", port_of(master)) as sentinel:
                 until(lambda: _knows_replica(sentinel), "the sentinel knows the replica")

@@ -65,7 +65,6 @@ class Line:
         self._keys = keys(address.tag)
         self._route = Route(address, timeout=timeout)
         self._wire: Wire | None = None
-        self._asking: Node | None = None
         self._is_leaving = False
 
     def talk(self, groups: Sequence[Group]) -> None:
@@ -84,6 +83,7 @@ class Line:
                 group.is_again |= group in talks
                 group.refused(error)
         except (RedisError, AfterwardsError) as error:  # refused while connecting
+            self._leave_after([error])
             self._is_leaving = True
             for group in groups:
                 group.refused(error)
@@ -113,9 +113,7 @@ class Line:
         return self._wire
 
     def _connected(self) -> Wire:
-        if self._asking is not None:
-            self._wire, self._is_leaving = self._route.connect_to(self._asking), True
-        elif self._wire is None:
+        if self._wire is None:
             self._wire = self._route.connect()
             self._prepare(self)
         return self._opened()
@@ -158,13 +156,7 @@ class Line:
         return replies
 
     def _sent(self, wire: Wire, commands: Sequence[Command], last: Sequence[Command]) -> list[object]:
-        if self._asking is None:
-            replies = wire.ask([*commands, *last])
-        else:
-            asking: list[Command] = [["ASKING"]] * len(commands)
-            pairs = [one for pair in zip(asking, commands, strict=True) for one in pair]
-            replies = wire.ask([*pairs, *last])
-            replies = [*replies[1 : 2 * len(commands) : 2], *replies[2 * len(commands) :]]
+        replies = wire.ask([*commands, *last])
         if last:
             self._check_durable(replies[-1])
         return replies[: len(commands)]
@@ -196,19 +188,12 @@ class Line:
 
     def _leave_after(self, replies: Iterable[object]) -> None:
         """A server of a cluster may say who has the keys now; one that cannot be written to any more is left."""
-        self._asking = None
         for reply in replies:
             if isinstance(reply, ResponseError) and trouble(reply) is Trouble.AWAY:
                 self._is_leaving = True
-            if isinstance(reply, AskError):
-                self._asking = self._node_in(reply)
-            elif isinstance(reply, MovedError):
-                self._route.moved(self._node_in(reply))
-
-    def _node_in(self, error: AskError) -> Node:
-        """A server that does not know its own host leaves it empty: it is the one that was asked."""
-        place = cast("_Elsewhere", error)
-        return Node(place.host or self._opened().node.host, place.port)
+            if isinstance(reply, MovedError) and not isinstance(reply, AskError):
+                place = cast("_Elsewhere", reply)  # without a host it is the one that was asked
+                self._route.moved(Node(place.host or self._opened().node.host, place.port))
 
 
 def _begun(groups: Sequence[Group]) -> Talks:

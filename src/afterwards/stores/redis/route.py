@@ -41,10 +41,6 @@ class Route:
         """A server of the cluster said who owns the slot now."""
         self._owner = node
 
-    def connect_to(self, node: Node) -> Wire:
-        """A connection to this very server."""
-        return self._opened(node)
-
     def _of_cluster(self) -> Wire:
         owner, self._owner = self._owner, None
         return self._by_any(self._owner_by) if owner is None else self._opened(owner)
