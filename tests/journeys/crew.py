@@ -39,6 +39,15 @@ async def work(number: int, seconds: float) -> None:
     mark("end", number, os.getpid(), current_task().run)
 
 
+@afterwards.task(name="hold")
+async def hold(number: int, seconds: float) -> None:
+    """Runs until the journey lets go of it."""
+    mark("begin", number, os.getpid(), current_task().run)
+    while not MARKS.with_name("let-go").exists():
+        await asyncio.sleep(0.02)
+    mark("end", number, os.getpid(), current_task().run)
+
+
 @afterwards.task(name="block")
 async def block(number: int, seconds: float) -> None:
     """Blocks the event loop, as async code must not."""
