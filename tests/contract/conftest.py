@@ -12,12 +12,14 @@ import pytest
 
 from afterwards.stores import store_for
 from afterwards.tasks import WorkerId
+from tests import databases
 from tests.contract.builders import TimedStore, sign_on
 
 # From what a test can ask for to a function that makes, for a folder of its own, the URL of a store new and empty.
 STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
     "sqlite-file": lambda _: lambda folder: f"sqlite:///{folder}/tasks.db",
     "sqlite-private": lambda _: lambda _: "sqlite://",
+    "postgres": lambda request: lambda _: databases.new(request),
     "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
     "redis-7": lambda request: lambda _: f"{request.getfixturevalue('older_redis_url')}?tag={uuid4().hex}",
 }

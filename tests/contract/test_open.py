@@ -57,7 +57,7 @@ async def test_two_stores_have_different_identities(store: TimedStore):
 
 
 async def test_the_description_says_what_kind_of_store_it_is(store: TimedStore):
-    assert any(kind in store.description for kind in ("SQLite", "Redis"))
+    assert any(kind in store.description for kind in ("SQLite", "PostgreSQL", "Redis"))
 
 
 async def test_a_sound_store_has_nothing_to_warn_of(store: TimedStore):

@@ -61,8 +61,6 @@ async def test_a_path_may_hold_any_character(tmp_path: Path):
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://ann:secret@db/tasks", "this version has no store for postgresql://"),
-        ("postgresql+asyncpg://ann:secret@db/tasks", "this version has no store for postgresql"),
         ("mysql://ann:secret@db/tasks", "no store is known for mysql://"),
         ("sqlite+aiosqlite:///tasks.db", r"no store is known for sqlite\+aiosqlite://"),
         ("tasks.db", "has no '://'"),

@@ -11,10 +11,11 @@ from afterwards.store import Store
 ADD_TIMEOUT = timedelta(seconds=5)
 
 _KNOWN = (
-    "sqlite:///relative.db, sqlite:////absolute.db, sqlite:// for a private temporary file, redis://host:6379/0 or "
-    "valkey://host:6379/0 (also rediss:// and valkeys://, and with +sentinel or +cluster)"
+    "sqlite:///relative.db, sqlite:////absolute.db, sqlite:// for a private temporary file, "
+    "postgresql://user:password@host:5432/database, redis://host:6379/0 or valkey://host:6379/0 (also rediss:// and "
+    "valkeys://, and with +sentinel or +cluster)"
 )
-_PLANNED = {"postgresql", "postgres"}
+_POSTGRES = {"postgresql", "postgres"}
 _REDIS = {"redis", "rediss", "valkey", "valkeys"}
 
 
@@ -28,6 +29,8 @@ def store_for(url: str, *, add_timeout: timedelta = ADD_TIMEOUT, migrate: bool =
     Example:
         `store_for("sqlite:///afterwards.db")`
     """
+    if _kind(url) in _POSTGRES:
+        return _postgres(url, add_timeout, migrate)
     if _kind(url) in _REDIS:
         return _redis(url, add_timeout)
     return _sqlite(_path(url), add_timeout, migrate)
@@ -44,6 +47,8 @@ def is_lasting(url: str) -> bool:
 
 def examine(url: str) -> Checkup:
     """What can be said about the store that `url` names without writing anything. Raises as `store_for` does."""
+    if _kind(url) in _POSTGRES:
+        return _examine_postgres(url)
     if _kind(url) in _REDIS:
         return _examine_redis(url)
     path = _path(url)
@@ -63,6 +68,29 @@ def _sqlite(path: str, add_timeout: timedelta, migrate: bool) -> Store:
             "Python where the headers of SQLite are installed), or use another Python"
         ) from error
     return SQLiteStore(path, add_timeout=add_timeout, migrate=migrate)
+
+
+def _postgres(url: str, add_timeout: timedelta, migrate: bool) -> Store:
+    try:
+        from afterwards.stores.postgres.store import PostgresStore
+    except ModuleNotFoundError as error:
+        raise _without_asyncpg(error) from error
+    return PostgresStore(url, add_timeout=add_timeout, migrate=migrate)
+
+
+def _examine_postgres(url: str) -> Checkup:
+    try:
+        from afterwards.stores.postgres.checkup import examine as examine_database
+    except ModuleNotFoundError as error:
+        raise _without_asyncpg(error) from error
+    return examine_database(url)
+
+
+def _without_asyncpg(error: ModuleNotFoundError) -> Exception:
+    """`error`, if something else is missing."""
+    if (error.name or "").partition(".")[0] != "asyncpg":
+        return error
+    return UnsupportedURL('a store in PostgreSQL needs its driver: pip install "afterwards[postgres]"')
 
 
 def _redis(url: str, add_timeout: timedelta) -> Store:
@@ -99,8 +127,6 @@ def _path(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         raise UnsupportedURL(f"a store's URL begins with its kind, such as {_KNOWN}; this one has no '://'")
-    if scheme.partition("+")[0] in _PLANNED:
-        raise UnsupportedURL(f"this version has no store for {scheme}:// yet; there is {_KNOWN}")
     if scheme != "sqlite":
         raise UnsupportedURL(f"no store is known for {scheme}://; there is {_KNOWN}")
     path, _, options = rest.partition("?")

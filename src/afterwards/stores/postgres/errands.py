@@ -1,0 +1,173 @@
+"""What is asked of a desk, and how the answer finds the event loop that asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar, cast
+
+from afterwards.stores.postgres.transaction import Transaction
+from afterwards.tasks import Claim
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+
+class Counter(StrEnum):
+    """Who serves: each has a connection of its own, so that none waits for another's work."""
+
+    ADD = "add"
+    WORK = "work"  # claims, settles, and whatever else workers write
+    WATCH = "watch"  # listens, renews, and looks whether there is work: short statements only
+    LOOK = "look"  # for people: it may take its time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Verb(Generic[Request, Answer]):
+    """Something the store does: `write` takes the requests of many callers and brings an answer for each.
+
+    `doing` is for messages: "adding tasks". `at_once`: one statement does it for all of the requests; `simple`: one
+    does it for a single request. `alone` writes a request that was refused, when that can be saved in part.
+
+    When the answer of the server is lost, the request is sent `again`, and `merge` puts together what both times
+    answered. `claims` are those that a request, with its answer if there is one, may have made; should nobody hear of
+    them, they are given back, but for a verb that `resumes` only when it is not sent again.
+    """
+
+    doing: str
+    counter: Counter
+    write: Callable[[Transaction, Sequence[Request]], Awaitable[Sequence[Answer]]]
+    at_once: bool = False
+    simple: bool = False
+    alone: Callable[[Transaction, Request], Awaitable[Answer]] | None = None
+    again: bool = True
+    merge: Callable[[Answer, Answer], Answer] | None = None
+    claims: Callable[[Request, Answer | None], list[Claim]] | None = None
+    resumes: bool = False
+
+
+def each(
+    write: Callable[[Transaction, Request], Awaitable[Answer]],
+) -> Callable[[Transaction, Sequence[Request]], Awaitable[Sequence[Answer]]]:
+    """A verb that has nothing to gain from seeing its requests together."""
+
+    async def write_each(transaction: Transaction, requests: Sequence[Request]) -> Sequence[Answer]:
+        return [await write(transaction, request) for request in requests]
+
+    return write_each
+
+
+class Asker:
+    """A caller who waits in some event loop for one answer. `miss` is called when nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.gone = False
+        self._future: asyncio.Future[object] = self.loop.create_future()
+
+    async def answer(self, miss: Callable[[], None]) -> object:
+        """Wait for it. If the caller is cancelled meanwhile, `miss` undoes what the answer hands out."""
+        try:
+            return await self._future
+        except (asyncio.CancelledError, GeneratorExit):
+            self.gone = True
+            if self._future.done() and not self._future.cancelled() and self._future.exception() is None:
+                miss()
+            raise
+
+    def take(self, answer: object, error: Exception | None) -> bool:
+        """Here it is; called in the asker's loop. Whether somebody took it."""
+        if self.gone or self._future.done():
+            return False
+        if error is not None:
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(answer)
+        return True
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Errand:
+    """One request on its way to a desk and back. Nobody asks for some: then the answer is dropped.
+
+    `deadline` is on the monotonic clock. `careful`: it was refused once, and is now written with care. `apart`: it met
+    a lock, and shall not hold up others. `in_doubt`: it may have been done, and `before` is what would have been
+    answered. `give_back` undoes claims that nobody hears of.
+    """
+
+    verb: Verb[object, object]
+    request: object
+    deadline: float
+    give_back: Callable[[list[Claim]], None]
+    asker: Asker | None = None
+    careful: bool = False
+    apart: bool = False
+    in_doubt: bool = False
+    before: object = None
+    answer: object = None
+    error: Exception | None = None
+
+    @property
+    def abandoned(self) -> bool:
+        """Nobody waits for it any more, so that it need not be begun."""
+        return self.asker is not None and self.asker.gone
+
+    def lose(self) -> None:
+        """The connection broke while it was being written, so that it may or may not have been."""
+        if not self.verb.resumes:
+            self.give_back_claims(self.answer)
+        self.in_doubt, self.before, self.answer = True, self.answer, None
+
+    def be_answered(self, answer: object) -> None:
+        """Note what became of it."""
+        merged = self.before is not None and self.verb.merge is not None
+        self.answer = self.verb.merge(self.before, answer) if merged and self.verb.merge is not None else answer
+
+    def deliver(self) -> None:
+        """Hand over what became of it; in the asker's loop."""
+        if self.asker is not None and not self.asker.take(self.answer, self.error):
+            self.miss()
+
+    def miss(self) -> None:
+        """Nobody hears the answer: what it handed out would never be run."""
+        if self.error is None and self.answer is not None:
+            self.give_back_claims(self.answer)
+        elif self.in_doubt:
+            self.give_back_claims(None)
+
+    def give_back_claims(self, answer: object) -> None:
+        """Those of the answer, or all that there may be."""
+        claims = self.verb.claims(self.request, answer) if self.verb.claims is not None else []
+        if claims:
+            self.give_back(claims)
+
+
+def deliver(errands: Iterable[Errand]) -> None:
+    """Hand every answer to its loop, with one call for each loop: waking one is dear."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Errand]] = defaultdict(list)
+    for errand in errands:
+        if errand.error is not None and errand.in_doubt:
+            errand.give_back_claims(None)
+        if errand.abandoned:
+            errand.miss()
+        elif errand.asker is not None:
+            by_loop[errand.asker.loop].append(errand)
+    for loop, answered in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_deliver_all, answered)
+        except RuntimeError:  # the loop has been closed
+            for errand in answered:
+                errand.miss()
+
+
+def _deliver_all(errands: Sequence[Errand]) -> None:
+    for errand in errands:
+        errand.deliver()
+
+
+def plain(verb: Verb[Request, Answer]) -> Verb[object, object]:
+    """The verb as desks carry it, who do not look into requests."""
+    return cast("Verb[object, object]", verb)

@@ -1,0 +1,103 @@
+"""Reads: what can be found, counted, and when something is due. Changes nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from afterwards.stores.postgres import rows
+from afterwards.stores.postgres.transaction import Transaction
+from afterwards.tasks import Census, Hold, Search, SignedOn, State, Task, TaskId, WorkerId
+
+_BY_STATE = {
+    State.WAITING: "find_waiting",
+    State.RUNNING: "find_running",
+    State.FAILED: "find_failed",
+    State.CANCELLED: "find_cancelled",
+}
+CountRow = tuple[datetime | None, str, str, str | None, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A part of what a search finds."""
+
+    search: Search
+    limit: int
+    after: TaskId | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """Whether there is something for this worker."""
+
+    worker: WorkerId
+    suspects: bool
+    unknown: tuple[str, ...]
+
+
+async def find(transaction: Transaction, page: Page) -> list[Task]:
+    """The tasks of the page, newest first."""
+    search = page.search
+    values: dict[str, object] = {
+        "queue": search.queue,
+        "name": search.name,
+        "state": search.state,
+        "after": page.after,
+        "limit": max(page.limit, 0),
+    }
+    if search.ids is not None:
+        return rows.tasks(await transaction.rows("find_by_id", ids=list(search.ids), **values))
+    if search.state in (State.DONE, None):
+        return rows.tasks(await transaction.rows("find_tasks", **values))
+    return rows.tasks(await transaction.rows(_BY_STATE[search.state], **values))
+
+
+async def until_due(transaction: Transaction, glance: Glance) -> float | None:
+    """Seconds until the first task is due that this worker could claim; 0 when one is; None when there is none."""
+    [[seconds]] = await transaction.rows(
+        "next_due", worker=glance.worker, suspects=glance.suspects, unknown=list(glance.unknown)
+    )
+    return None if seconds is None else max(cast("float", seconds), 0.0)
+
+
+async def workers(transaction: Transaction, _: None) -> list[SignedOn]:
+    """Who is signed on."""
+    return [rows.worker(row) for row in await transaction.rows("list_workers")]
+
+
+async def unknown_names(transaction: Transaction, _: None) -> list[str]:
+    """What no worker knew."""
+    return [cast("str", name) for [name] in await transaction.rows("unknown_names")]
+
+
+async def census(transaction: Transaction, _: None) -> Census:
+    """Counts of everything at one moment; and who works, right after it."""
+    counts = cast("Sequence[CountRow]", await transaction.rows("count_tasks"))
+    known, names = await workers(transaction, None), await unknown_names(transaction, None)
+    paused = tuple(sorted(queue for _, kind, queue, *_ in counts if kind == "paused"))
+    by_state, by_queue, held = Counter[State](), Counter[str](), Counter[Hold]()
+    waiting_due = 0
+    for _at, kind, subject, hold, tasks, due in counts:
+        if kind == "ended":
+            by_state[State(subject)] += tasks
+        elif kind == "running":
+            by_state[State.RUNNING] += tasks
+        elif kind == "waiting":
+            by_state[State.WAITING] += tasks
+            by_queue[subject] += tasks
+            held.update({} if hold is None else {Hold(hold): tasks})
+            waiting_due += 0 if subject in paused else due
+    return Census(
+        now=next(at for at, *_others in counts if at is not None),
+        by_state={state: by_state[state] for state in State},
+        waiting_by_queue=dict(by_queue),
+        held=dict(held),
+        unknown_names=tuple(names),
+        waiting_due=waiting_due,
+        workers=tuple(known),
+        paused=paused,
+    )

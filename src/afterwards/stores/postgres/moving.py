@@ -1,0 +1,45 @@
+"""Tasks on their way from one store to another: handed over, received, forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from afterwards import stored
+from afterwards.stores.postgres import rows
+from afterwards.stores.postgres.rescuing import free_followers
+from afterwards.stores.postgres.transaction import Transaction
+from afterwards.tasks import Task, TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """How many of the waiting tasks, and after which."""
+
+    limit: int
+    after: TaskId | None
+
+
+async def hand_over(transaction: Transaction, part: Part) -> list[Task]:
+    """Waiting tasks, the oldest first."""
+    return rows.tasks(await transaction.rows("hand_over", limit=max(part.limit, 0), after=part.after))
+
+
+async def receive(transaction: Transaction, tasks: Sequence[Task]) -> list[TaskId]:
+    """Store them; those that were new."""
+    formers = [task.after for task in tasks if task.after is not None]
+    stored_formers = await transaction.rows("formers", ids=formers) if formers else []
+    holds = stored.holds_of(tasks, dict(cast("list[tuple[UUID, bool]]", stored_formers)))
+    received = set(rows.ids(await transaction.rows("receive_tasks", **rows.received_columns(tasks, holds))))
+    transaction.rings |= bool(received)
+    return [id for id in dict.fromkeys(task.id for task in tasks) if id in received]
+
+
+async def forget(transaction: Transaction, ids: Sequence[TaskId]) -> list[TaskId]:
+    """Delete those that wait, and free who was held after them."""
+    waiting = set(rows.ids(await transaction.rows("lock_waiting", ids=list(ids))))
+    await transaction.execute("forget_tasks", ids=list(waiting))
+    await free_followers(transaction, waiting)
+    return [id for id in dict.fromkeys(ids) if id in waiting]

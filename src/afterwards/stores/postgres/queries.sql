@@ -1,0 +1,527 @@
+-- Every statement of the store, by name. One statement takes the requests of many callers, as arrays. `:offset` is how
+-- far tests have set the store's clock ahead; outside of tests it is nothing.
+--
+-- Several processes write at once, each statement sees the database as it was when it began, and a lock that it has to
+-- wait for shows it the newest version of that row, but no rows that came meanwhile. So whatever looks for other rows
+-- because of a row is a statement of its own, after the one that locked that row. Rows are locked in the order of
+-- their sequence, the former of a line before its follower, so that two writers do not wait for each other.
+--
+-- A `fragment` is a text that several statements share; `{its name}` stands for it.
+
+-- fragment: now
+-- The store's clock. It stands still within a statement.
+(statement_timestamp() + :offset::interval)
+
+-- fragment: last
+-- The last instant that every client can read.
+timestamptz '9999-12-31 23:59:59.999999+00'
+
+-- fragment: task
+-- One task as rows.py reads it, in its order.
+task.id, task.name, task.arguments, task.queue, task.priority, task.state, task.held, task.after, task.due, task.added,
+task.attempt, task.run, task.crashes, task.crashes_allowed, task.suspect, task.freed, task.worker, task.started,
+task.ended, task.error, task.result, task.progress, task.key, task.stop_asked, task.retry
+
+-- fragment: is_claimable
+-- What may be claimed, in the words of its index.
+state = 'waiting' AND held IS NULL AND NOT suspect
+
+-- fragment: is_suspect
+-- The same for those whose next crash would end them.
+state = 'waiting' AND held IS NULL AND suspect
+
+-- fragment: rank
+-- The order among all that is due: a minute for each level of priority.
+due - priority * interval '60 s'
+
+-- fragment: claimers
+-- Those of these workers that may claim. The lock keeps their rows until what they claim is written: who rescues or
+-- signs off a worker takes the row first, and then sees all that was claimed by it. A worker whose row is just being
+-- taken claims nothing.
+SELECT id, queues FROM afterwards_workers WHERE id = ANY(:claimers::text[]) AND NOT leaving FOR KEY SHARE SKIP LOCKED
+
+-- fragment: is_open
+-- The rule of who may claim what, in one place: `queue` is not paused, and served by the `claimer`, who has signed on.
+claimer.id IS NOT NULL AND (claimer.queues IS NULL OR queue = ANY(claimer.queues))
+AND NOT EXISTS (SELECT 1 FROM afterwards_paused AS paused WHERE paused.queue = task.queue)
+
+-- fragment: lines
+-- A line is the claimable tasks of one queue and priority: one range of the index. Each step jumps to the first entry
+-- of the next, so that ten lines with a million tasks cost ten look-ups. `due` is that of the line's first task, so
+-- that a line of tasks due tomorrow is passed over at its head.
+line (queue, priority, due) AS (
+    (SELECT queue, priority, due FROM afterwards_tasks WHERE {is_claimable} ORDER BY queue, priority, due LIMIT 1)
+    UNION ALL
+    SELECT head.queue, head.priority, head.due FROM line CROSS JOIN LATERAL (
+        SELECT queue, priority, due FROM afterwards_tasks
+        WHERE {is_claimable} AND (queue, priority) > (line.queue, line.priority)
+        ORDER BY queue, priority, due LIMIT 1
+    ) AS head
+)
+
+-- name: add_calls
+-- All calls of one write in one statement. What is claimed in the same write goes in as running and never touches the
+-- claim index. A former is locked against being settled, so that its end cannot pass by a follower that is not yet
+-- to be seen; where it is stored, its turn decides, and not that it comes in this write once more.
+WITH call AS MATERIALIZED (
+    SELECT call.*, coalesce(due_at, least({now} + delay, {last})) AS due FROM unnest(
+        :ids::uuid[], :call_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[],
+        :afters::uuid[], :dues::timestamptz[], :delays::interval[], :crashes::integer[], :retries::text[],
+        :claimed_by::text[]
+    ) WITH ORDINALITY AS call (
+        id, name, arguments, queue, priority, after, due_at, delay, crashes_allowed, retry, claimed_by, place
+    )
+),
+former AS MATERIALIZED (
+    SELECT id, freed FROM afterwards_tasks WHERE id = ANY(:formers::uuid[]) ORDER BY sequence FOR SHARE
+),
+claimer AS MATERIALIZED ({claimers}),
+placed AS MATERIALIZED (
+    SELECT task.*, task.after IS NOT NULL AND coalesce(NOT former.freed, task.after = ANY(:ids::uuid[])) AS is_held
+    FROM call AS task LEFT JOIN former ON former.id = task.after
+),
+judged AS MATERIALIZED (
+    SELECT task.*, NOT task.is_held AND task.due <= {now} AND {is_open} AS is_claimed
+    FROM placed AS task LEFT JOIN claimer ON claimer.id = task.claimed_by
+)
+INSERT INTO afterwards_tasks AS task (
+    id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry, worker,
+    started
+)
+SELECT
+    id, name, arguments, queue, priority,
+    CASE WHEN is_claimed THEN 'running' ELSE 'waiting' END,
+    CASE WHEN is_held THEN 'after' END,
+    after, due, {now}, is_claimed::integer, is_claimed::integer, crashes_allowed, retry,
+    CASE WHEN is_claimed THEN claimed_by END,
+    CASE WHEN is_claimed THEN {now} END
+FROM judged ORDER BY place
+ON CONFLICT (id) DO NOTHING
+RETURNING task.id, task.worker IS NOT NULL, task.added
+
+-- name: claimed_before
+-- Calls that are sent again, since the answer was lost: those that the lost write had claimed, and nobody has heard of.
+SELECT task.id, task.added FROM afterwards_tasks AS task
+CROSS JOIN unnest(:ids::uuid[], :claimed_by::text[]) AS call (id, claimed_by)
+WHERE task.id = call.id AND task.worker = call.claimed_by AND task.run = 1 AND task.state = 'running'
+
+-- name: claim_tasks
+-- The best `limit` of the due tasks this worker may have, best rank first. Within a line the order by rank is the order
+-- by due, so the best of all are among the first `limit` of each; those are locked, and the lines are then merged. What
+-- another worker has just locked is passed over, so that two of them get different tasks and never wait. Rows that
+-- turn out not to be among the best are let go with the statement.
+WITH RECURSIVE {lines},
+claimer AS MATERIALIZED ({claimers}),
+mine AS MATERIALIZED (
+    SELECT task.queue, task.priority FROM line AS task CROSS JOIN claimer WHERE task.due <= {now} AND {is_open}
+),
+suspect AS MATERIALIZED (
+    SELECT task.sequence, task.due, task.priority FROM afterwards_tasks AS task CROSS JOIN claimer
+    WHERE :suspects::boolean AND {is_suspect} AND due <= {now} AND {is_open} AND name <> ALL(:unknown::text[])
+    ORDER BY {rank}, sequence LIMIT least(1, :limit::bigint) FOR NO KEY UPDATE OF task SKIP LOCKED
+),
+candidate AS MATERIALIZED (
+    SELECT task.sequence, task.due, task.priority FROM mine CROSS JOIN LATERAL (
+        SELECT sequence, due, priority FROM afterwards_tasks
+        WHERE {is_claimable} AND queue = mine.queue AND priority = mine.priority AND due <= {now}
+        AND name <> ALL(:unknown::text[])
+        ORDER BY due, sequence LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+    ) AS task
+    UNION ALL
+    SELECT sequence, due, priority FROM suspect
+),
+chosen AS MATERIALIZED (
+    SELECT sequence, {rank} AS rank FROM candidate ORDER BY rank, sequence LIMIT :limit
+),
+claimed AS (
+    UPDATE afterwards_tasks AS task
+    SET state = 'running', worker = :worker, run = run + 1, attempt = attempt + 1, started = {now}, progress = NULL
+    FROM chosen
+    WHERE task.sequence = chosen.sequence AND task.state = 'waiting' AND task.held IS NULL
+    RETURNING task.*, chosen.rank
+)
+SELECT {task} FROM claimed AS task ORDER BY rank, sequence
+
+-- name: next_due
+-- In how many seconds the first task is due that this worker could claim; NULL when there is none. The heads of its
+-- lines, past the names it does not know, and the suspects, if it would take one.
+WITH RECURSIVE {lines},
+claimer AS MATERIALIZED (SELECT id, queues FROM afterwards_workers WHERE id = :worker AND NOT leaving),
+head AS (
+    SELECT (
+        SELECT due FROM afterwards_tasks
+        WHERE {is_claimable} AND queue = task.queue AND priority = task.priority AND name <> ALL(:unknown::text[])
+        ORDER BY due LIMIT 1
+    ) AS due
+    FROM line AS task CROSS JOIN claimer WHERE {is_open}
+    UNION ALL
+    SELECT task.due FROM afterwards_tasks AS task CROSS JOIN claimer
+    WHERE :suspects::boolean AND {is_suspect} AND {is_open} AND name <> ALL(:unknown::text[])
+)
+SELECT extract(epoch FROM min(due) - {now})::float8 FROM head
+
+-- name: held_claims
+-- Which outcomes still hold their claim: every write about a run is fenced by (id, run, worker). They are locked, so
+-- that what follows in this transaction may go by the sequence, and so that the followers seen then are all there are.
+SELECT claim.place, task.sequence, task.stop_asked
+FROM unnest(:ids::uuid[], :runs::bigint[], :workers::text[]) WITH ORDINALITY AS claim (id, run, worker, place)
+JOIN afterwards_tasks AS task ON task.id = claim.id
+WHERE task.state = 'running' AND task.run = claim.run AND task.worker = claim.worker
+ORDER BY task.sequence, claim.place FOR NO KEY UPDATE OF task
+
+-- fragment: followers
+-- Who is held after a `former (id, claimed_by)`, and whether that one's claimer may have it at once.
+claimer AS MATERIALIZED ({claimers}),
+follower AS MATERIALIZED (
+    SELECT task.sequence, task.queue, task.due, former.claimed_by
+    FROM former JOIN afterwards_tasks AS task ON task.after = former.id
+    WHERE task.held = 'after' ORDER BY task.sequence FOR NO KEY UPDATE OF task
+),
+judged AS MATERIALIZED (
+    SELECT task.*, task.due <= {now} AND {is_open} AS is_claimed
+    FROM follower AS task LEFT JOIN claimer ON claimer.id = task.claimed_by
+),
+freed AS (
+    UPDATE afterwards_tasks AS task
+    SET held = NULL,
+        state = CASE WHEN is_claimed THEN 'running' ELSE 'waiting' END,
+        worker = CASE WHEN is_claimed THEN claimed_by END,
+        started = CASE WHEN is_claimed THEN {now} ELSE started END,
+        progress = CASE WHEN is_claimed THEN NULL ELSE progress END,
+        run = run + is_claimed::integer,
+        attempt = attempt + is_claimed::integer
+    FROM judged WHERE task.sequence = judged.sequence AND task.held = 'after'
+    RETURNING task.*
+)
+
+-- name: settle_outcomes
+-- All outcomes in one statement, and who waited for those whose turn is over. Without a `delay` the task keeps its
+-- place in the line: it was given back. The rows were locked by the statement before.
+WITH outcome AS MATERIALIZED (
+    SELECT * FROM unnest(
+        :sequences::bigint[], :ids::uuid[], :states::text[], :holds::text[], :delays::interval[], :took::interval[],
+        :ends::boolean[], :gives_back::boolean[], :frees::boolean[], :keeps_error::boolean[], :errors::text[],
+        :results::text[], :claimed_by::text[]
+    ) AS outcome (
+        sequence, id, state, held, delay, took, ends, gives_back, frees, keeps_error, error, result, claimed_by
+    )
+),
+settled AS (
+    UPDATE afterwards_tasks AS task
+    SET state = outcome.state,
+        held = outcome.held,
+        due = CASE WHEN outcome.delay IS NULL THEN task.due ELSE least({now} + outcome.delay, {last}) END,
+        started = greatest({now} - outcome.took, CASE WHEN outcome.took IS NOT NULL THEN timestamptz 'epoch' END),
+        ended = CASE WHEN outcome.ends THEN {now} END,
+        attempt = task.attempt - outcome.gives_back::integer,
+        freed = task.freed OR outcome.frees,
+        error = CASE WHEN outcome.keeps_error THEN task.error ELSE outcome.error END,
+        result = outcome.result,
+        worker = NULL
+    FROM outcome WHERE task.sequence = outcome.sequence
+),
+former AS (SELECT id, claimed_by FROM outcome WHERE frees),
+{followers}
+SELECT {task} FROM freed AS task ORDER BY task.sequence
+
+-- name: free_followers
+-- The same for tasks that have ended in another way: nobody claims what this frees. How many.
+WITH former AS (SELECT id, NULL::text AS claimed_by FROM unnest(:ids::uuid[]) AS former (id)),
+{followers}
+SELECT count(*) FROM freed
+
+-- name: free_unknown
+-- A worker has come that knows these names. What somebody else is just freeing is passed over.
+WITH freed AS (
+    UPDATE afterwards_tasks SET held = NULL WHERE sequence = ANY(ARRAY(
+        SELECT sequence FROM afterwards_tasks WHERE held = 'unknown' AND name = ANY(:names::text[])
+        FOR NO KEY UPDATE SKIP LOCKED
+    ))
+    RETURNING 1
+)
+SELECT count(*) FROM freed
+
+-- name: sign_on
+-- Signing on again under the same id renews the card.
+INSERT INTO afterwards_workers (id, host, pid, label, queues, functions, signed_on, expires)
+VALUES (:id, :host, :pid, :label, :queues, :functions, {now}, least({now} + :lease::interval, {last}))
+ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid, label = excluded.label,
+    queues = excluded.queues, functions = excluded.functions, signed_on = excluded.signed_on,
+    expires = excluded.expires, leaving = false
+
+-- name: renew
+-- No row changed: the worker was believed dead, and is lost. The clock is told either way.
+WITH renewed AS (
+    UPDATE afterwards_workers SET expires = least({now} + :lease::interval, {last}) WHERE id = :worker RETURNING id
+)
+SELECT {now}, EXISTS (SELECT 1 FROM renewed)
+
+-- name: mark_leaving
+-- It claims nothing from now on; what it still runs stays with it.
+UPDATE afterwards_workers SET leaving = true WHERE id = :worker
+
+-- name: take_worker
+-- Before its tasks are given back: waits for whoever is just claiming for it.
+SELECT id FROM afterwards_workers WHERE id = :worker FOR UPDATE
+
+-- name: forget_worker
+-- After its tasks, in the same transaction.
+DELETE FROM afterwards_workers WHERE id = :worker
+
+-- name: cancellations
+-- Read twice a second while something runs: the tasks of one worker, by the index of the running.
+SELECT id, run FROM afterwards_tasks WHERE state = 'running' AND worker = :worker AND stop_asked
+
+-- name: give_back
+-- All that a worker still holds, as if it had never been claimed; what was asked to stop is cancelled.
+UPDATE afterwards_tasks AS task
+SET state = CASE WHEN stop_asked THEN 'cancelled' ELSE 'waiting' END, worker = NULL, attempt = attempt - 1,
+    started = NULL, ended = CASE WHEN stop_asked THEN {now} END, freed = freed OR stop_asked
+WHERE state = 'running' AND worker = :worker
+RETURNING task.id, task.state
+
+-- name: dead_workers
+-- Believed dead: known to be, or not renewed in time. A row that is locked belongs to somebody who claims at this very
+-- moment, or to another rescuer. One that has no row has been forgotten, and can hold nothing but what was left behind.
+WITH dead AS MATERIALIZED (
+    SELECT id, leaving FROM afterwards_workers
+    WHERE id = ANY(:known_dead::text[]) OR (:expired::boolean AND expires < {now})
+    ORDER BY id FOR UPDATE SKIP LOCKED
+)
+SELECT id, leaving FROM dead
+UNION ALL
+SELECT id, false FROM unnest(:known_dead::text[]) AS known (id)
+WHERE NOT EXISTS (SELECT 1 FROM afterwards_workers AS worker WHERE worker.id = known.id)
+
+-- name: dropped_tasks
+-- What the dead left running, with what decides about it: see rescuing.py. What is just being settled is passed over.
+SELECT sequence, id, worker, crashes, crashes_allowed, stop_asked FROM afterwards_tasks
+WHERE state = 'running' AND worker = ANY(:workers::text[]) LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: return_dropped
+-- Fenced by the lock: the same transaction has just read them as running under a dead worker.
+WITH dropped AS MATERIALIZED (
+    SELECT * FROM unnest(
+        :sequences::bigint[], :states::text[], :waits::interval[], :crashes::integer[], :suspects::boolean[],
+        :errors::text[]
+    ) WITH ORDINALITY AS dropped (sequence, state, wait, crashes, suspect, error, place)
+),
+returned AS (
+    UPDATE afterwards_tasks AS task
+    SET state = dropped.state,
+        due = CASE WHEN dropped.wait IS NULL THEN task.due ELSE least({now} + dropped.wait, {last}) END,
+        crashes = dropped.crashes,
+        suspect = dropped.suspect,
+        error = coalesce(dropped.error, task.error),
+        attempt = task.attempt - 1,
+        started = CASE WHEN dropped.state = 'waiting' THEN NULL ELSE task.started END,
+        ended = CASE WHEN dropped.state = 'waiting' THEN NULL ELSE {now} END,
+        freed = task.freed OR dropped.state <> 'waiting',
+        worker = NULL
+    FROM dropped WHERE task.sequence = dropped.sequence
+    RETURNING task.*, dropped.place
+)
+SELECT {task} FROM returned AS task ORDER BY place
+
+-- name: forget_dead
+-- Only when the last of their tasks has been returned: until then the next call goes on with them.
+DELETE FROM afterwards_workers AS worker
+WHERE id = ANY(:workers::text[])
+AND NOT EXISTS (SELECT 1 FROM afterwards_tasks AS task WHERE task.state = 'running' AND task.worker = worker.id)
+
+-- name: prune
+-- A chunk at a time, the oldest first. Only ended tasks have `ended`.
+WITH pruned AS (
+    DELETE FROM afterwards_tasks WHERE sequence = ANY(ARRAY(
+        SELECT sequence FROM afterwards_tasks
+        WHERE ended IS NOT NULL AND ended < greatest({now} - :older_than::interval, timestamptz 'epoch')
+        ORDER BY ended LIMIT :limit FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING 1
+)
+SELECT count(*) FROM pruned
+
+-- name: retry
+-- The turn in its request's line stays over: a person's retry stands outside the line.
+UPDATE afterwards_tasks AS task
+SET state = 'waiting', due = {now}, attempt = 0, crashes = 0, suspect = false, stop_asked = false, started = NULL,
+    ended = NULL, error = NULL, result = NULL, progress = NULL
+WHERE id = ANY(:ids::uuid[]) AND state IN ('done', 'failed', 'cancelled')
+RETURNING task.id
+
+-- name: lock_lines
+-- These tasks, and those that they are held after: nobody settles or cancels one of them meanwhile.
+SELECT id, CASE WHEN held = 'after' THEN after END FROM afterwards_tasks
+WHERE id = ANY(:ids::uuid[] || ARRAY(
+    SELECT after FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND held = 'after'
+))
+ORDER BY sequence FOR NO KEY UPDATE
+
+-- name: close_over
+-- The line closes over a cancelled task whose turn had not come: who waited for it now waits for the one before.
+UPDATE afterwards_tasks AS follower SET after = former.after
+FROM afterwards_tasks AS former
+WHERE follower.held = 'after' AND follower.after = :id AND former.id = :id AND former.held = 'after'
+
+-- name: cancel_waiting
+-- At once, since nobody runs it.
+UPDATE afterwards_tasks AS task SET state = 'cancelled', held = NULL, ended = {now}, freed = true
+WHERE id = :id AND state = 'waiting'
+RETURNING task.id
+
+-- name: ask_to_stop
+-- Its worker hears of it within half a second.
+UPDATE afterwards_tasks AS task SET stop_asked = true WHERE id = :id AND state = 'running' AND NOT stop_asked
+RETURNING task.id
+
+-- name: pause
+-- Its tasks stay where they are; claims pass the whole queue over.
+INSERT INTO afterwards_paused (queue) VALUES (:queue) ON CONFLICT (queue) DO NOTHING
+
+-- name: resume
+-- And they are claimed again.
+DELETE FROM afterwards_paused WHERE queue = :queue
+
+-- fragment: place_of_last
+-- Where a page begins. Paging goes by the sequence of the task last seen; nothing follows one that was pruned.
+(SELECT last.sequence FROM afterwards_tasks AS last WHERE last.id = :after::uuid)
+
+-- name: hand_over
+-- The oldest first, in the order of the table's key. `after` moves the start of its range, so that a whole move reads
+-- the table once.
+SELECT {task} FROM afterwards_tasks AS task
+WHERE state = 'waiting' AND sequence > CASE WHEN :after::uuid IS NULL THEN 0 ELSE {place_of_last} END
+ORDER BY sequence LIMIT :limit
+
+-- name: formers
+-- Of these tasks, those that are stored, and whether their turn is over. Locked for the reason that add_calls has.
+SELECT id, freed FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) ORDER BY sequence FOR SHARE
+
+-- name: receive_tasks
+-- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
+INSERT INTO afterwards_tasks AS task (
+    id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
+    freed, started, retry, error, result, progress, key, state
+)
+SELECT
+    id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
+    freed, started, retry, error, result, progress, key, 'waiting'
+FROM unnest(
+    :ids::uuid[], :task_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[], :holds::text[],
+    :afters::uuid[], :dues::timestamptz[], :added::timestamptz[], :attempts::integer[], :runs::integer[],
+    :crashes::integer[], :allowed::integer[], :suspects::boolean[], :turns_over::boolean[], :started::timestamptz[],
+    :retries::text[], :errors::text[], :results::text[], :progress::text[], :keys::text[]
+) WITH ORDINALITY AS received (
+    id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
+    freed, started, retry, error, result, progress, key, place
+)
+ORDER BY place
+ON CONFLICT (id) DO NOTHING
+RETURNING task.id
+
+-- name: lock_waiting
+-- Those of a list that may be deleted.
+SELECT id FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND state = 'waiting' ORDER BY sequence FOR UPDATE
+
+-- name: forget_tasks
+-- By id alone: the same transaction has just locked them as waiting.
+DELETE FROM afterwards_tasks WHERE id = ANY(:ids::uuid[])
+
+-- fragment: page
+-- The rest of every search.
+(:queue::text IS NULL OR queue = :queue) AND (:name::text IS NULL OR name = :name)
+AND (:after::uuid IS NULL OR sequence < {place_of_last})
+ORDER BY sequence DESC LIMIT :limit
+
+-- name: find_by_id
+-- By the index of ids; the other conditions filter these few.
+SELECT {task} FROM afterwards_tasks AS task
+WHERE id = ANY(:ids::uuid[]) AND (:state::text IS NULL OR state = :state) AND {page}
+
+-- name: find_waiting
+-- The few that wait may stand among millions that ended, and there is no index of them all: so by the four that hold
+-- them, each of which may also be the quicker read backwards through the table.
+SELECT {task} FROM (
+    (SELECT * FROM afterwards_tasks WHERE {is_claimable} AND {page})
+    UNION ALL (SELECT * FROM afterwards_tasks WHERE {is_suspect} AND {page})
+    UNION ALL (SELECT * FROM afterwards_tasks WHERE held = 'after' AND {page})
+    UNION ALL (SELECT * FROM afterwards_tasks WHERE held = 'unknown' AND {page})
+) AS task
+ORDER BY sequence DESC LIMIT :limit
+
+-- name: find_running
+-- By the index of the running, which are as many as the workers hold.
+SELECT {task} FROM afterwards_tasks AS task WHERE state = 'running' AND {page}
+
+-- name: find_failed
+-- By an index for this question.
+SELECT {task} FROM afterwards_tasks AS task WHERE state = 'failed' AND {page}
+
+-- name: find_cancelled
+-- By an index for this question.
+SELECT {task} FROM afterwards_tasks AS task WHERE state = 'cancelled' AND {page}
+
+-- name: find_tasks
+-- Backwards through the table until `limit` are found: of done tasks, the many, that is soon. For a rare name or queue
+-- it may have to look at all, so no worker's statement waits behind it.
+SELECT {task} FROM afterwards_tasks AS task WHERE (:state::text IS NULL OR state = :state) AND {page}
+
+-- name: count_tasks
+-- Everything at one moment, each part by its own index: what is counted, of what kind, why it is held, how many, and
+-- how many of those are due.
+WITH waiting AS (
+    SELECT queue, NULL AS held, due <= {now} AS is_due FROM afterwards_tasks WHERE {is_claimable}
+    UNION ALL SELECT queue, NULL, due <= {now} FROM afterwards_tasks WHERE {is_suspect}
+    UNION ALL SELECT queue, held, false FROM afterwards_tasks WHERE held = 'after'
+    UNION ALL SELECT queue, held, false FROM afterwards_tasks WHERE held = 'unknown'
+)
+SELECT {now}, 'now', NULL, NULL, 0, 0
+UNION ALL SELECT NULL, 'waiting', queue, held, count(*), count(*) FILTER (WHERE is_due) FROM waiting GROUP BY queue, held
+UNION ALL SELECT NULL, 'ended', state, NULL, count(*), 0 FROM afterwards_tasks WHERE ended IS NOT NULL GROUP BY state
+UNION ALL SELECT NULL, 'running', NULL, NULL, count(*), 0 FROM afterwards_tasks WHERE state = 'running'
+UNION ALL SELECT NULL, 'paused', queue, NULL, 0, 0 FROM afterwards_paused
+
+-- name: unknown_names
+-- The names that no worker knew, each found by a jump in the index.
+WITH RECURSIVE unknown (name) AS (
+    (SELECT name FROM afterwards_tasks WHERE held = 'unknown' ORDER BY name LIMIT 1)
+    UNION ALL
+    SELECT next.name FROM unknown CROSS JOIN LATERAL (
+        SELECT name FROM afterwards_tasks WHERE held = 'unknown' AND name > unknown.name ORDER BY name LIMIT 1
+    ) AS next
+)
+SELECT name FROM unknown
+
+-- name: list_workers
+-- In the order in which they came.
+SELECT id, host, pid, label, signed_on, expires, leaving FROM afterwards_workers ORDER BY signed_on, id
+
+-- name: store_id
+-- What tells this store from every other.
+SELECT id FROM afterwards_store
+
+-- name: notify
+-- Wakes those who listen in other processes; alone in its transaction, since it locks out other notices until that ends.
+SELECT pg_notify(:channel, '')
+
+-- name: notify_oneself
+-- Whether notices come through at all; who gives them is told apart by the process of the server.
+SELECT pg_backend_pid() FROM pg_notify(:channel, '')
+
+-- name: settings
+-- What `check` tells of the server, in the order of checkup.py.
+SELECT current_setting('server_version_num'), current_setting('server_version'), current_setting('fsync'),
+    current_setting('full_page_writes'), current_setting('synchronous_commit'), current_setting('max_connections'),
+    pg_is_in_recovery()::text
+
+-- name: has_schema
+-- Whether this database has been ours before.
+SELECT to_regclass('afterwards_schema') IS NOT NULL
+
+-- name: lock_schema
+-- Processes that start together take the steps one after another. The number is ours: "afterwar" in ASCII.
+SELECT pg_advisory_xact_lock(7018425048364441970)
+
+-- name: applied_steps
+-- The steps that were taken, and the oldest code that each allows.
+SELECT version, oldest_code FROM afterwards_schema

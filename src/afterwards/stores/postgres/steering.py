@@ -1,0 +1,79 @@
+"""What people do to tasks and queues: retry, cancel, pause, resume; and what age does to them: prune."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+from uuid import UUID
+
+from afterwards.stores.postgres import rows
+from afterwards.stores.postgres.rescuing import free_followers
+from afterwards.stores.postgres.transaction import Transaction
+from afterwards.tasks import TaskId
+
+Ids = Sequence[TaskId]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pausing:
+    """What is to become of a queue."""
+
+    queue: str
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """How old the ended tasks are that go, and how many at most."""
+
+    older_than: timedelta
+    limit: int
+
+
+async def retry(transaction: Transaction, ids: Ids) -> list[TaskId]:
+    """Those that had ended wait again."""
+    retried = set(rows.ids(await transaction.rows("retry", ids=list(ids))))
+    transaction.rings |= bool(retried)
+    return [id for id in dict.fromkeys(ids) if id in retried]
+
+
+async def cancel(transaction: Transaction, ids: Ids) -> list[TaskId]:
+    """Those that wait are cancelled, those that run are asked to stop."""
+    await _lock_lines(transaction, ids)
+    return [id for id in ids if await _cancel_waiting(transaction, id) or await _ask_to_stop(transaction, id)]
+
+
+async def pause(transaction: Transaction, pausing: Pausing) -> None:
+    """Stop or resume claiming from a queue."""
+    await transaction.execute("pause" if pausing.paused else "resume", queue=pausing.queue)
+    transaction.rings |= not pausing.paused
+
+
+async def prune(transaction: Transaction, pruning: Pruning) -> int:
+    """Delete what ended long ago."""
+    return await transaction.number("prune", older_than=rows.ago(pruning.older_than), limit=max(pruning.limit, 0))
+
+
+async def _lock_lines(transaction: Transaction, ids: Ids) -> None:
+    """Lock these and their formers; once more, if one of them has another former by the time it is locked."""
+    locked: set[UUID] = set()
+    wanted = set(ids)
+    while not wanted <= locked:
+        found = await transaction.rows("lock_lines", ids=list(wanted))
+        lines = cast("list[tuple[UUID, UUID | None]]", found)
+        locked |= wanted | {id for id, _ in lines}
+        wanted = {former for id, former in lines if id in wanted and former is not None}
+
+
+async def _cancel_waiting(transaction: Transaction, id: TaskId) -> bool:
+    await transaction.execute("close_over", id=id)
+    cancelled = bool(await transaction.rows("cancel_waiting", id=id))
+    if cancelled:
+        await free_followers(transaction, [id])
+    return cancelled
+
+
+async def _ask_to_stop(transaction: Transaction, id: TaskId) -> bool:
+    return bool(await transaction.rows("ask_to_stop", id=id))

@@ -1,0 +1,225 @@
+"""The store in a PostgreSQL database: hands every verb to the desk that does it. The contract: afterwards/store.py."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar, cast
+
+from afterwards import forks, stored
+from afterwards.errors import StoreUnavailable
+from afterwards.migrations import Schema
+from afterwards.outcomes import Outcome, returned
+from afterwards.stores.postgres import verbs
+from afterwards.stores.postgres.adding import Addition
+from afterwards.stores.postgres.address import address_of
+from afterwards.stores.postgres.base import Base
+from afterwards.stores.postgres.claiming import Wish
+from afterwards.stores.postgres.errands import Asker, Errand, Verb, plain
+from afterwards.stores.postgres.joining import PostgresJoint
+from afterwards.stores.postgres.looking import Glance, Page
+from afterwards.stores.postgres.migrations import sql_since
+from afterwards.stores.postgres.moving import Part
+from afterwards.stores.postgres.office import Office
+from afterwards.stores.postgres.rescuing import Search as Rescue
+from afterwards.stores.postgres.settling import Settlement
+from afterwards.stores.postgres.steering import Pausing, Pruning
+from afterwards.stores.postgres.workers import Leave, Prolonging
+from afterwards.tasks import (
+    Added,
+    Call,
+    Census,
+    Claim,
+    Renewal,
+    Search,
+    Settled,
+    SignedOn,
+    Task,
+    TaskId,
+    Woken,
+    WorkerCard,
+    WorkerId,
+)
+
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+
+_POLL = 1.0  # seconds, jittered: a notice is only a hint, this stands behind it
+_FOR_EVER = float("inf")
+
+
+class PostgresStore:
+    """Keeps tasks in a database, which any number of processes on any number of machines share.
+
+    `add_timeout` is how long a caller waits for a database that is away. Unless it may `migrate`, the schema is left as
+    it is, and refused where it lacks something. Raises UnsupportedURL.
+    """
+
+    def __init__(self, url: str, *, add_timeout: timedelta, migrate: bool = True) -> None:
+        self._base = Base(address_of(url), patience=add_timeout.total_seconds(), migrates=migrate)
+        self._office = Office(self._base)
+        forks.watch(self)
+
+    @property
+    def description(self) -> str:
+        return self._base.place
+
+    @property
+    def identity(self) -> str:
+        """Known once the store has been opened. Raises StoreUnavailable before."""
+        if self._base.identity is None:
+            raise StoreUnavailable(f"{self.description} has not been opened yet: await open() first")
+        return self._base.identity
+
+    @property
+    def joint(self) -> PostgresJoint:
+        """Where transactions of the user's meet this database. Raises StoreUnavailable before it has been opened."""
+        return PostgresJoint(self.identity, self._base.offset, self._office.ring)
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the store's clock is ahead of the server's: zero, but in tests, where days pass at once."""
+        return self._base.offset
+
+    @clock_offset.setter
+    def clock_offset(self, offset: timedelta) -> None:
+        self._base.offset = offset
+        self._office.bell.ring()
+
+    def warnings(self) -> list[str]:
+        return self._base.warnings()
+
+    async def open(self) -> None:
+        """Also waits for what was handed in before, such as what is given back."""
+        await self._ask(verbs.OPEN_TO_ADD, None)
+        await self._ask(verbs.OPEN_TO_WATCH, None)
+        if self._office.has_worked:
+            await self._ask(verbs.OPEN_TO_WORK, None)
+
+    async def schema(self) -> Schema | None:
+        return await self._base.schema()
+
+    def schema_sql(self, *, since: int) -> str:
+        return sql_since(since)
+
+    async def close(self) -> None:
+        closing, self._office = self._office, Office(self._base)
+        closing.bell.ring()
+        await asyncio.to_thread(closing.close)
+
+    async def add(self, calls: Sequence[Call], *, claimed_by: WorkerId | None = None) -> list[Added]:
+        """Raises CannotStore, with nothing stored, for a call that would not come back as it was."""
+        for call in calls:
+            stored.check_call(call)
+        return await self._ask(verbs.ADD_TASKS, Addition(calls=tuple(calls), claimed_by=claimed_by))
+
+    async def sign_on(self, worker: WorkerCard) -> None:
+        await self._ask(verbs.SIGN_ON, worker)
+
+    async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
+        wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown))
+        return await self._ask(verbs.CLAIM, wish)
+
+    async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
+        return await self._ask(verbs.SETTLE, Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by))
+
+    async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
+        return await self._ask(verbs.RENEW, Prolonging(worker=worker, lease=lease))
+
+    async def cancellations(self, worker: WorkerId) -> list[Claim]:
+        return await self._ask(verbs.CANCELLATIONS, worker)
+
+    async def rescue(self, *, known_dead: Collection[WorkerId], expired: bool, limit: int) -> list[Task]:
+        return await self._ask(verbs.RESCUE, Rescue(known_dead=tuple(known_dead), expired=expired, limit=limit))
+
+    async def workers(self) -> list[SignedOn]:
+        return await self._ask(verbs.WORKERS, None)
+
+    async def unknown_names(self) -> list[str]:
+        return await self._ask(verbs.UNKNOWN_NAMES, None)
+
+    async def free_unknown(self, names: Collection[str]) -> int:
+        return await self._ask(verbs.FREE_UNKNOWN, tuple(names))
+
+    async def prune(self, *, older_than: timedelta, limit: int) -> int:
+        return await self._ask(verbs.PRUNE, Pruning(older_than=older_than, limit=limit))
+
+    async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
+        await self._ask(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving))
+
+    async def wait(self, worker: WorkerId, *, timeout: float, suspects: bool, unknown: Collection[str] = ()) -> Woken:
+        ends, office = time.monotonic() + timeout, self._office
+        glance = Glance(worker=worker, suspects=suspects, unknown=tuple(unknown))
+        with office.bell.listening() as waiter:
+            while self._office is office:  # else the store was closed meanwhile
+                waiter.hush()
+                until_due = await self._ask(verbs.UNTIL_DUE, glance)
+                if until_due == 0:
+                    return Woken.READY
+                left = min(ends - time.monotonic(), _FOR_EVER if until_due is None else until_due)
+                if time.monotonic() >= ends:
+                    break
+                await waiter.rung(min(left, _POLL * random.uniform(0.7, 1.0)))
+        return Woken.TIMEOUT
+
+    async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
+        return await self._ask(verbs.FIND, Page(search=search, limit=limit, after=after))
+
+    async def census(self) -> Census:
+        return await self._ask(verbs.CENSUS, None)
+
+    async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
+        return await self._ask(verbs.RETRY, tuple(ids))
+
+    async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
+        return await self._ask(verbs.CANCEL, tuple(ids))
+
+    async def pause(self, queue: str, *, paused: bool) -> None:
+        await self._ask(verbs.PAUSE, Pausing(queue=queue, paused=paused))
+
+    async def hand_over(self, *, limit: int, after: TaskId | None = None) -> list[Task]:
+        return await self._ask(verbs.HAND_OVER, Part(limit=limit, after=after))
+
+    async def receive(self, tasks: Sequence[Task]) -> list[TaskId]:
+        for task in tasks:
+            stored.check_received(task)
+        return await self._ask(verbs.RECEIVE, tuple(tasks))
+
+    async def forget(self, ids: Collection[TaskId]) -> list[TaskId]:
+        return await self._ask(verbs.FORGET, tuple(ids))
+
+    def before_fork(self) -> None:
+        """Close all connections and stand still."""
+        self._office.park()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._office.unpark()
+
+    def after_fork_in_child(self) -> None:
+        """Start afresh: nothing was open when the process forked."""
+        self._office = Office(self._base)
+
+    async def _ask(self, verb: Verb[Request, Answer], request: Request) -> Answer:
+        asker = Asker()
+        errand = Errand(
+            verb=plain(verb),
+            request=request,
+            deadline=time.monotonic() + self._base.patience,
+            give_back=partial(self._give_back, self._office),
+            asker=asker,
+        )
+        self._office.lay(errand, asker.loop)
+        return cast("Answer", await asker.answer(errand.miss))
+
+    def _give_back(self, office: Office, claims: list[Claim]) -> None:
+        """Claimed for a caller who never heard of it: nobody would ever run these. Sent until it is written."""
+        settlement = Settlement(outcomes=tuple(returned(claim) for claim in claims))
+        errand = Errand(
+            verb=plain(verbs.SETTLE), request=settlement, deadline=_FOR_EVER, give_back=partial(self._give_back, office)
+        )
+        office.hand_in([errand])

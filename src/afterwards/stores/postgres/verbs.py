@@ -1,0 +1,56 @@
+"""All that a store does, each with the counter where it is asked for."""
+
+from __future__ import annotations
+
+from afterwards.stores.postgres import adding, claiming, looking, moving, rescuing, settling, steering, workers
+from afterwards.stores.postgres.errands import Counter, Verb, each
+from afterwards.stores.postgres.transaction import Transaction
+
+
+async def _nothing(_: Transaction, __: None) -> None:
+    """Ask nothing: whatever is asked, the connection is opened first."""
+
+
+async def _notify(transaction: Transaction, channel: str) -> None:
+    """Wake who listens in other processes."""
+    await transaction.execute("notify", channel=channel)
+
+
+ADD, WORK, WATCH, LOOK = Counter.ADD, Counter.WORK, Counter.WATCH, Counter.LOOK
+
+OPEN_TO_ADD = Verb(doing="opening the store", counter=ADD, write=each(_nothing), simple=True)
+OPEN_TO_WORK = Verb(doing="opening the store", counter=WORK, write=each(_nothing), simple=True)
+OPEN_TO_WATCH = Verb(doing="opening the store", counter=WATCH, write=each(_nothing), simple=True)
+
+ADD_TASKS = Verb(doing="adding tasks", counter=ADD, write=adding.add, at_once=True, claims=adding.claims, resumes=True)
+
+CLAIM = Verb(doing="claiming tasks", counter=WORK, write=each(claiming.claim), claims=claiming.claims)
+SETTLE = Verb(
+    doing="settling tasks",
+    counter=WORK,
+    write=settling.settle,
+    alone=settling.settle_apart,
+    merge=settling.merge,
+    claims=settling.claims,
+)
+SIGN_ON = Verb(doing="signing on", counter=WORK, write=each(workers.sign_on))
+SIGN_OFF = Verb(doing="signing off", counter=WORK, write=each(workers.sign_off))
+RESCUE = Verb(doing="rescuing tasks", counter=WORK, write=each(rescuing.rescue), merge=rescuing.merge)
+FREE_UNKNOWN = Verb(doing="freeing tasks", counter=WORK, write=each(workers.free_unknown))
+PRUNE = Verb(doing="pruning tasks", counter=WORK, write=each(steering.prune), simple=True)
+
+RENEW = Verb(doing="renewing a lease", counter=WATCH, write=each(workers.renew), simple=True)
+CANCELLATIONS = Verb(doing="looking for cancellations", counter=WATCH, write=each(workers.cancellations), simple=True)
+WORKERS = Verb(doing="listing workers", counter=WATCH, write=each(looking.workers), simple=True)
+UNKNOWN_NAMES = Verb(doing="listing unknown names", counter=WATCH, write=each(looking.unknown_names), simple=True)
+UNTIL_DUE = Verb(doing="waiting for tasks", counter=WATCH, write=each(looking.until_due), simple=True)
+NOTIFY = Verb(doing="waking others", counter=WATCH, write=each(_notify), simple=True)
+
+FIND = Verb(doing="finding tasks", counter=LOOK, write=each(looking.find), simple=True)
+CENSUS = Verb(doing="counting tasks", counter=LOOK, write=each(looking.census))
+HAND_OVER = Verb(doing="handing tasks over", counter=LOOK, write=each(moving.hand_over), simple=True)
+RETRY = Verb(doing="retrying tasks", counter=LOOK, write=each(steering.retry), simple=True, again=False)
+CANCEL = Verb(doing="cancelling tasks", counter=LOOK, write=each(steering.cancel), again=False)
+PAUSE = Verb(doing="pausing a queue", counter=LOOK, write=each(steering.pause), simple=True)
+RECEIVE = Verb(doing="receiving tasks", counter=LOOK, write=each(moving.receive), again=False)
+FORGET = Verb(doing="forgetting tasks", counter=LOOK, write=each(moving.forget), again=False)

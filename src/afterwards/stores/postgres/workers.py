@@ -1,0 +1,75 @@
+"""The rows of the workers: signed on, renewed, signed off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+from uuid import UUID
+
+from afterwards.stores.postgres import rows
+from afterwards.stores.postgres.rescuing import give_back
+from afterwards.stores.postgres.transaction import Transaction
+from afterwards.tasks import Claim, Renewal, WorkerCard, WorkerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prolonging:
+    """Whose lease is to end how long from now."""
+
+    worker: WorkerId
+    lease: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """Who goes; `leaving`: not yet quite."""
+
+    worker: WorkerId
+    leaving: bool
+
+
+async def sign_on(transaction: Transaction, card: WorkerCard) -> None:
+    """Make it known, and free what waited for a worker that knows these names."""
+    await transaction.execute(
+        "sign_on",
+        id=card.id,
+        host=card.host,
+        pid=card.pid,
+        label=card.label,
+        queues=None if card.queues is None else list(card.queues),
+        functions=list(card.functions),
+        lease=rows.wait(card.lease),
+    )
+    await free_unknown(transaction, card.functions)
+    transaction.rings = True
+
+
+async def renew(transaction: Transaction, prolonging: Prolonging) -> Renewal:
+    """Prolong the lease of a worker that is still known."""
+    [row] = await transaction.rows("renew", worker=prolonging.worker, lease=rows.wait(prolonging.lease))
+    now, is_known = cast("tuple[datetime, bool]", row)
+    return Renewal(lost=not is_known, now=now)
+
+
+async def sign_off(transaction: Transaction, leave: Leave) -> None:
+    """Give back what it holds and forget it; or only mark it."""
+    if leave.leaving:
+        await transaction.execute("mark_leaving", worker=leave.worker)
+        return
+    await transaction.execute("take_worker", worker=leave.worker)
+    await give_back(transaction, leave.worker)
+    await transaction.execute("forget_worker", worker=leave.worker)
+
+
+async def free_unknown(transaction: Transaction, names: tuple[str, ...]) -> int:
+    """Free what is held because no worker knew its name."""
+    freed = await transaction.number("free_unknown", names=list(names)) if names else 0
+    transaction.rings |= freed > 0
+    return freed
+
+
+async def cancellations(transaction: Transaction, worker: WorkerId) -> list[Claim]:
+    """The runs of this worker that somebody asked to stop."""
+    asked = cast("list[tuple[UUID, int]]", await transaction.rows("cancellations", worker=worker))
+    return [Claim(id=UUID(int=id.int), run=run, worker=worker) for id, run in asked]
