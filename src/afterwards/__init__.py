@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from afterwards.annotations import SOLVED
 from afterwards.app import Afterwards
 from afterwards.batch import TaskHandle
 from afterwards.errors import (
@@ -18,6 +19,7 @@ from afterwards.errors import (
     CallTooLarge,
     CannotJoinTransaction,
     CannotName,
+    CannotSolve,
     CannotStore,
     LeaseLost,
     NotInstalled,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from afterwards.fastapi import BackgroundTasks
 
 __all__ = [
+    "SOLVED",
     "Afterwards",
     "AfterwardsError",
     "Again",
@@ -43,6 +46,7 @@ __all__ = [
     "CallTooLarge",
     "CannotJoinTransaction",
     "CannotName",
+    "CannotSolve",
     "CannotStore",
     "Census",
     "CurrentTask",

@@ -6,13 +6,35 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable
-from typing import Any, get_args, get_origin, get_type_hints
+from dataclasses import dataclass
+from typing import Any, Never, get_args, get_origin, get_type_hints
 
 import typing_extensions
 
 from afterwards.errors import CannotName
 
 Parameter = inspect.Parameter
+
+
+class _Solved:
+    """The default of a parameter that only a worker fills in; used as if it were the value, it says so."""
+
+    def __getattr__(self, name: str) -> Never:
+        raise AttributeError(
+            f"there is no {name!r} here: this parameter is a dependency, solved when Afterwards runs the task. Pass it "
+            "when you call the function yourself."
+        )
+
+    def __repr__(self) -> str:
+        return "SOLVED"
+
+
+SOLVED: Any = _Solved()
+"""A default for a dependency of a task, so that type checkers let callers leave it out.
+
+Example:
+    `async def send_welcome(user_id: int, mailer: Annotated[Mailer, Depends(get_mailer)] = SOLVED) -> None: ...`
+"""
 
 _UNPACK = (typing.Unpack, typing_extensions.Unpack)  # two things before Python 3.12
 
@@ -50,14 +72,34 @@ def type_of(parameter: Parameter, function: Callable[..., object]) -> Any:
     return kind
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
+class Dependency:
+    """A parameter of the function `of` that is not given by the call but solved where the task runs."""
+
+    of: str
+    parameter: Parameter  # with its annotation resolved
+
+
 def is_dependency(parameter: Parameter, kind: object) -> bool:
-    """Whether FastAPI would solve it: told by the marker's class, so that FastAPI need not be installed."""
+    """Whether FastAPI would solve it: told by the class of marker or type, so that FastAPI need not be installed."""
+    if parameter.default is SOLVED:
+        return True
+    if type(kind).__name__ == "TypeAliasType":  # of a `type` statement, or of typing_extensions
+        kind = getattr(kind, "__value__", kind)
     markers = (parameter.default, *getattr(kind, "__metadata__", ()))
-    return any(
-        base.__name__ == "Depends" and base.__module__.startswith("fastapi.")
-        for marker in markers
-        for base in type(marker).__mro__
-    )
+    if any(is_depends(marker) for marker in markers):
+        return True
+    plain = get_args(kind)[0] if get_origin(kind) is typing.Annotated else kind
+    return isinstance(plain, type) and _is_a(plain, "BackgroundTasks", "starlette.background")
+
+
+def is_depends(marker: object) -> bool:
+    """Whether it is what FastAPI's `Depends(...)` returns."""
+    return _is_a(type(marker), "Depends", "fastapi.params")
+
+
+def _is_a(kind: type, name: str, module: str) -> bool:
+    return any(base.__name__ == name and base.__module__ == module for base in kind.__mro__)
 
 
 def _signature(function: Callable[..., object], *, follow_wrapped: bool) -> inspect.Signature:

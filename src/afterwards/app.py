@@ -13,12 +13,14 @@ from starlette.requests import HTTPConnection
 from afterwards import checks, environment, starlette
 from afterwards.adding import AS_DECORATED, How, Tasks, call_options
 from afterwards.batch import TaskHandle, WhenUnnameable
+from afterwards.errors import CannotSolve
 from afterwards.events import Ear, Event
 from afterwards.house import House, Settings
 from afterwards.logs import WRITTEN, write_logs
 from afterwards.options import CallOptions, Options
 from afterwards.retries import Duration, Retry, as_duration
 from afterwards.shift import WorkerOptions
+from afterwards.solving import Solver
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, Census, Search, State, Task, TaskId
 from afterwards.testing import InlineTaker
 
@@ -244,11 +246,20 @@ class Afterwards(UsingAfterwards):
 
 
 def _house(settings: Settings) -> House:
-    house = House(settings)
+    house = House(settings, _solver)
     house.events.hear(write_logs, *WRITTEN)
     if environment.runs_inline():
         house.take_by(InlineTaker(house))
     return house
+
+
+def _solver(house: House) -> Solver:
+    """FastAPI is imported when the first function with a dependency asks for it."""
+    try:
+        from afterwards.dependencies import Dependencies
+    except ImportError as error:
+        raise CannotSolve("dependencies of tasks are solved by FastAPI: pip install 'afterwards[fastapi]'") from error
+    return Dependencies(house)
 
 
 def _when_unnameable(value: str | None) -> WhenUnnameable | None:

@@ -102,13 +102,23 @@ class Batch:
 
     async def commit(self, *, sent: bool = False) -> None:
         """Hand on what was gathered, in one write. Raises StoreUnavailable when the store refuses."""
-        with self._lock:
-            calls, self._gathered = self._gathered, []
-            local, self._gathered_local = self._gathered_local, []
+        calls, local = self.take_out()
         if calls:
             await self._taker.take(calls, sent=sent)
             self._taken += [call.id for call in calls]
         self._taken_local += local
+
+    def take_out(self) -> tuple[list[Call], list[LocalCall]]:
+        """What was gathered and not yet handed on, for one who stores it himself; it is forgotten here."""
+        with self._lock:
+            calls, self._gathered = self._gathered, []
+            local, self._gathered_local = self._gathered_local, []
+        return calls, local
+
+    def gathered(self) -> tuple[Call, ...]:
+        """What was gathered and not yet handed on."""
+        with self._lock:
+            return tuple(self._gathered)
 
     @property
     def has_gathered(self) -> bool:
@@ -121,7 +131,7 @@ class Batch:
         return not (self._gathered or self._gathered_local or self._taken or self._taken_local)
 
     def end(self) -> None:
-        """The request has ended: nothing can be added any more."""
+        """The request or task has ended: nothing can be added any more."""
         with self._lock:
             self._ended = True
 
@@ -137,11 +147,6 @@ class Batch:
         with self._lock:
             self._gathered, self._gathered_local = [], []
 
-    def pending(self) -> tuple[TaskId, ...]:
-        """The ids of what was gathered and not yet handed on."""
-        with self._lock:
-            return tuple(call.id for call in self._gathered)
-
     def _gather(self, call: Call) -> None:
         with self._lock:
             self._gathered.append(call)
@@ -154,7 +159,9 @@ class Batch:
 
     def _refuse_if_ended(self) -> None:
         if self._ended:
-            raise RequestEnded("this request has ended, nothing added to it would run: use `await afterwards.add(...)`")
+            raise RequestEnded(
+                "this request or task has ended, nothing added to it would run: use `await afterwards.add(...)`"
+            )
 
     def _in_line(self, call: Call) -> Call:
         """Each queue has a line: a call that is due now waits for the one before it; others stand outside."""

@@ -11,7 +11,7 @@ from inspect import Signature
 
 from pydantic import ValidationError
 
-from afterwards.annotations import signatures
+from afterwards.annotations import Dependency, signatures
 from afterwards.errors import CannotStore
 from afterwards.parameters import Parameters
 from afterwards.refusals import refusal
@@ -59,6 +59,10 @@ class Arguments:
                 raise
             return otherwise[0].read(text)
 
+    def unsolved(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, Dependency]:
+        """The dependencies, by the signature that the function shows, that a call with these arguments leaves out."""
+        return self._forms[0].parameters.unsolved(args, kwargs)
+
     @cached_property
     def _forms(self) -> list[_Form]:
         """By the signature it shows, and by the one it has, for calls that a decorator in between completes."""
@@ -104,7 +108,10 @@ class _Form:
         for name, value in values.items():
             back = self._alone(name, value)
             if isinstance(back, Exception) or not same(value, back):
-                return refusal(self._name, name, value, self._schema.types[name], back)
+                refused = refusal(self._name, name, value, self._schema.types[name], back)
+                if name in self.parameters.dependencies:
+                    return CannotStore(f"{refused} Or leave it out: a dependency is solved where the task runs.")
+                return refused
         return CannotStore(f"{self._name}: these arguments together would not come back from the store the same")
 
     def _alone(self, name: str, value: object) -> object:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
 from afterwards.errors import StoreUnavailable
-from afterwards.tasks import Claim
+from afterwards.tasks import Call, Claim
 from afterwards.transactions import Transaction
 
 
@@ -22,29 +23,47 @@ class InOwnTransaction(Protocol):
         """The same where nobody can await."""
         ...
 
+    async def join_awaited(self, call: Call, transaction: Transaction) -> None:
+        """Let the transaction store a call too."""
+        ...
+
+    def join(self, call: Call, transaction: Transaction) -> None:
+        """The same where nobody can await."""
+        ...
+
     async def is_settled(self, claim: Claim) -> bool:
         """Whether that run is done, so that the transaction has committed."""
         ...
 
 
 class DoneIn:
-    """Lets one run, which `began` on the monotonic clock, be settled by a transaction; remembers if that was wanted."""
+    """Lets one run, which `began` on the monotonic clock, be settled by a transaction; remembers if that was wanted.
 
-    def __init__(self, joining: InOwnTransaction, claim: Claim, began: float) -> None:
+    `added` says which calls the run has added so far: they are stored by the same transaction.
+    """
+
+    def __init__(
+        self, joining: InOwnTransaction, claim: Claim, began: float, *, added: Callable[[], Sequence[Call]]
+    ) -> None:
         self._joining = joining
         self._claim = claim
         self._began = began
+        self._added = added
         self.is_wanted = False
 
     async def write(self, transaction: Transaction) -> None:
         """Settle it there."""
         self.is_wanted = True
         await self._joining.settle(self._claim, transaction, took=self._took())
+        for call in self._added():
+            await self._joining.join_awaited(call, transaction)
 
     def write_sync(self, transaction: Transaction) -> None:
         """The same where nobody can await."""
         self.is_wanted = True
         self._joining.settle_sync(self._claim, transaction, took=self._took())
+        for call in self._added():
+            self._joining.join(call, transaction)
 
     async def is_written(self) -> bool:
         """Whether it has been. A store that is away cannot say; then the worker's own settling will be refused."""

@@ -24,6 +24,13 @@ class CannotStore(AfterwardsError):
     """An argument would not come back from the store equal and of the same type. The message names the parameter."""
 
 
+class CannotSolve(AfterwardsError):
+    """A dependency of a task needs what only a request has. The message names the parameter that needs it.
+
+    Pass what is needed as an argument of the task, or depend on something that needs no request.
+    """
+
+
 class CallTooLarge(CannotStore):
     """The stored form of a call is larger than `max_bytes`. Pass an id or a path instead of the content."""
 

@@ -91,6 +91,11 @@ def adopt(app: FastAPI, house: House) -> None:
     _adopted[app] = house
 
 
+def is_adopted(app: object, house: House) -> bool:
+    """Whether `house` has adopted this app."""
+    return isinstance(app, FastAPI) and _adopted.get(app) is house
+
+
 def _tasks_of(connection: HTTPConnection, house: House, when_unnameable: WhenUnnameable) -> RequestTasks:
     """The request's object; a mounted app or nested route, which has stacks of its own, has an object of its own."""
     scope = connection.scope

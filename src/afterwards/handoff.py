@@ -6,19 +6,13 @@ without anybody having looked for them.
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import Callable, Sequence
-from functools import partial
-
-import anyio.to_thread
 
 from afterwards.batch import LocalCall
 from afterwards.errors import StoreUnavailable
-from afterwards.events import Events, LocalTaskFailed, Presence, RanLocally, TasksAdded
+from afterwards.events import Events, Presence, TasksAdded
 from afterwards.joining import Joining
-from afterwards.registry import is_async
-from afterwards.runner import was_cancelled_from_outside
+from afterwards.local import run_locally
 from afterwards.store import Store
 from afterwards.tasks import NO_DELAY, Call, Task, TaskId
 from afterwards.transactions import Transaction
@@ -61,7 +55,7 @@ class HandOff:
         if worker is not None and worker.is_here:
             worker.let_go(ids)
         for call in local:
-            await self._run_locally(call)
+            await run_locally(call, self._events)
 
     async def _take_with(self, worker: Worker, calls: Sequence[Call], *, sent: bool) -> None:
         ids = [call.id for call in calls]
@@ -82,18 +76,6 @@ class HandOff:
             _expect_followers(worker, calls, claimed)
         worker.accept(claimed)
 
-    async def _run_locally(self, call: LocalCall) -> None:
-        name = getattr(call.function, "__qualname__", type(call.function).__qualname__)
-        self._events.say(RanLocally(function=name, why=call.why))
-        try:
-            await call_locally(call)
-        except asyncio.CancelledError as error:
-            if was_cancelled_from_outside():
-                raise
-            self._events.say(LocalTaskFailed(function=name, error=error))
-        except BaseException as error:  # SystemExit too: the next one runs all the same
-            self._events.say(LocalTaskFailed(function=name, error=error))
-
 
 def _expect_followers(worker: Worker, calls: Sequence[Call], claimed: Sequence[Task]) -> None:
     heads = {call.after for call in calls}
@@ -102,11 +84,3 @@ def _expect_followers(worker: Worker, calls: Sequence[Call], claimed: Sequence[T
 
 def _may_start_now(call: Call) -> bool:
     return call.after is None and call.due is None and call.delay == NO_DELAY
-
-
-async def call_locally(call: LocalCall) -> None:
-    """Call a function that has no name, here and now; its error comes through."""
-    bound = partial(call.function, *call.args, **call.kwargs)
-    returned = bound() if is_async(call.function) else await anyio.to_thread.run_sync(bound)
-    if inspect.isawaitable(returned):  # of a lambda too, which stands around a call of an `async def` function
-        await returned

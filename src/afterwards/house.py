@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache, partial
 
 from afterwards.batch import Batch, Taker, TaskHandle, WhenUnnameable
 from afterwards.elsewhere import run_elsewhere
@@ -19,6 +20,7 @@ from afterwards.options import CallOptions
 from afterwards.registry import Registry
 from afterwards.retries import Retry
 from afterwards.shift import WorkerOptions
+from afterwards.solving import Solver
 from afterwards.store import Store
 from afterwards.stores import store_for
 from afterwards.tasks import Search, State, Task, TaskId
@@ -42,12 +44,18 @@ class Settings:
 
 
 class House:
-    """One store with its functions, its events and at most one worker in this process."""
+    """One store with its functions, its events and at most one worker in this process.
 
-    def __init__(self, settings: Settings) -> None:
+    `solver` makes what solves the dependencies of tasks, when the first function asks for it.
+    """
+
+    def __init__(self, settings: Settings, solver: Callable[[House], Solver]) -> None:
         self.settings = settings
         self.events = Events()
-        self.registry = Registry(retry=settings.retry, max_bytes=settings.max_bytes)
+        self.solver = cache(partial(solver, self))
+        self.registry = Registry(
+            retry=settings.retry, max_bytes=settings.max_bytes, check=lambda some: self.solver().check(some)
+        )
         self._workers: list[Worker] = []  # one for each event loop in which an app of this house runs
         self._openers = 0
         self._opened = self._said_opened = self._said_nobody_works = False
@@ -122,6 +130,7 @@ class House:
             ProofOfLife(),
             options or self.settings.options,
             open_store=self._open_store,
+            solver=self.solver,
             joining=self._joining,
         )
 

@@ -1,6 +1,7 @@
 """A function's parameters: binds a call to them by name, and makes the call again from the names.
 
-A default is not bound: when the task runs, the default of the code that then runs applies.
+A default is not bound: when the task runs, the default of the code that then runs applies. Nor is a dependency that
+the call leaves out.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
 from typing import Any
 
-from afterwards.annotations import is_dependency, type_of
-from afterwards.errors import CannotStore
+from afterwards.annotations import Dependency, is_dependency, type_of
 
 _BY_POSITION = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
@@ -25,28 +25,40 @@ class Parameters:
         self._called = getattr(function, "__qualname__", repr(function))
         self._parameters = signature.parameters
         self.types = {name: type_of(it, function) for name, it in self._parameters.items()}
-        self._solved = {name for name, it in self._parameters.items() if is_dependency(it, self.types[name])}
+        self.dependencies = {
+            name: Dependency(of=self._called, parameter=it.replace(annotation=self.types[name]))
+            for name, it in self._parameters.items()
+            if is_dependency(it, self.types[name])
+        }
         self.required = {
-            name for name, it in self._parameters.items() if it.default is Parameter.empty and it.kind not in _THE_REST
+            name
+            for name, it in self._parameters.items()
+            if it.default is Parameter.empty and it.kind not in _THE_REST and name not in self.dependencies
         }
         self._names = self._parameters.keys()
-        self._must_be_given = self.required | self._solved
         self._by_position = [name for name, it in self._parameters.items() if it.kind in _BY_POSITION]
         self._all_by_name = all(it.kind in _BY_NAME for it in self._parameters.values())
 
     def bind(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
         """What the call gives each parameter, in their order.
 
-        Raises TypeError for a call that Python itself would refuse, CannotStore for a dependency that is not given.
+        Raises TypeError for a call that Python itself would refuse, dependencies left aside.
         """
         if self._all_by_name and len(args) <= len(self._by_position):  # what most calls are, and five times faster
             values: dict[str, object] = dict(zip(self._by_position, args, strict=False))
-            if not kwargs and self._must_be_given <= values.keys():
+            if not kwargs and self.required <= values.keys():
                 return values
             values.update(kwargs)
-            if len(values) == len(args) + len(kwargs) and self._must_be_given <= values.keys() <= self._names:
+            if len(values) == len(args) + len(kwargs) and self.required <= values.keys() <= self._names:
                 return {name: values[name] for name in self._parameters if name in values}
         return self._bind_by_signature(args, kwargs)
+
+    def unsolved(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, Dependency]:
+        """The dependencies that such a call leaves out, which are then solved where the task runs."""
+        if not self.dependencies:
+            return {}
+        given = {*self._by_position[: len(args)], *kwargs}
+        return {name: dependency for name, dependency in self.dependencies.items() if name not in given}
 
     def call(self, values: Mapping[str, Any]) -> tuple[tuple[object, ...], dict[str, object]]:
         """The arguments of the call that gives each parameter its value: by position as far as they reach."""
@@ -69,19 +81,12 @@ class Parameters:
     def _bind_by_signature(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
         try:
             values: dict[str, Any] = self._signature.bind_partial(*args, **kwargs).arguments
-            self._refuse_unsolved(values)
             if not self.required <= values.keys():
-                self._signature.bind(*args, **kwargs)  # says what is missing
+                solved = dict.fromkeys(self.dependencies.keys() - values.keys())
+                self._signature.bind(*args, **kwargs, **solved)  # says what is missing
         except TypeError as error:
             raise TypeError(f"{self._called}() {error}") from None
         return {
             name: list(value) if self._parameters[name].kind is Parameter.VAR_POSITIONAL else value
             for name, value in values.items()
         }
-
-    def _refuse_unsolved(self, values: Mapping[str, object]) -> None:
-        for name in sorted(self._solved - values.keys()):
-            raise CannotStore(
-                f"{self._called}: the parameter {name!r} is a dependency, and dependencies of a task are not solved "
-                "yet in this version. Pass it a plain value, or call the dependency inside the task."
-            )

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from afterwards.annotations import Dependency, signatures
 from afterwards.codec import Arguments
 from afterwards.errors import CallTooLarge, CannotName
 from afterwards.ids import new_id
 from afterwards.names import BrokenModule, UnknownFunction, inwards, name_of, name_to_be, resolve, standing
 from afterwards.options import CallOptions, Options
+from afterwards.parameters import Parameters
 from afterwards.partials import Args, Callee, unfold
 from afterwards.retries import Retry
 from afterwards.tasks import Call, Task
@@ -34,11 +36,15 @@ class Function:
 
 
 class Registry:
-    """The functions of one `Afterwards`. `retry` is the policy of those that have none; `max_bytes` bounds a call."""
+    """The functions of one `Afterwards`. `retry` is the policy of those that have none; `max_bytes` bounds a call.
 
-    def __init__(self, *, retry: Retry, max_bytes: int) -> None:
+    `check` raises CannotSolve for dependencies that could not be solved in a task.
+    """
+
+    def __init__(self, *, retry: Retry, max_bytes: int, check: Callable[[Iterable[Dependency]], None]) -> None:
         self._retry = retry
         self._max_bytes = max_bytes
+        self._check = check
         self._noted: dict[Callee, Options] = {}
         self._named: dict[str, Callee] = {}  # what has been noted
         self._functions: dict[Callee, Function] = {}  # what has been used
@@ -47,7 +53,8 @@ class Registry:
     def note(self, function: Callee, options: Options) -> None:
         """Keep what a decorator says about `function`.
 
-        Raises CannotName for a lambda or closure without a name of its own, ValueError when another function has it.
+        Raises CannotName for a lambda or closure without a name of its own, ValueError when another function has it,
+        CannotSolve for a dependency that needs a request.
         """
         function = getattr(function, "__func__", function)  # under @staticmethod and @classmethod
         name = options.name or name_to_be(function)
@@ -56,18 +63,23 @@ class Registry:
             raise ValueError(
                 f"two functions are named {name!r}: {_place(other)} and {_place(function)}. Give one another name=."
             )
+        if dependencies := _declared_by(function):
+            self._check(dependencies)
         self._noted[function], self._named[name] = options, function
         self._functions.clear()  # what was used before it was noted
 
     def call(self, function: Callee, args: Args, kwargs: Mapping[str, object], options: CallOptions) -> Call:
         """The call, ready to be stored; later changes of the arguments do not reach it.
 
-        Raises CannotName, CannotStore, CallTooLarge; and TypeError for a call that Python itself would refuse.
+        Raises CannotName, CannotStore, CallTooLarge, CannotSolve; and TypeError for a call that Python itself would
+        refuse.
         """
         function, args, kwargs = unfold(function, args, kwargs)
         known = self._known(function)
         arguments = known.arguments.write(args, kwargs)
         self._measure(known.name, arguments)
+        if unsolved := known.arguments.unsolved(args, kwargs):
+            self._check(unsolved.values())
         own = known.options
         return Call(
             id=new_id(),
@@ -158,6 +170,15 @@ class Registry:
 def is_async(function: Callee) -> bool:
     """Whether calling it returns something to await, and so may be done in an event loop."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _declared_by(function: Callee) -> Iterable[Dependency]:
+    """As far as they can be seen now: an annotation may name what is defined further down."""
+    try:
+        shown = signatures(function)[0]
+    except CannotName:  # said when the function is first added
+        return ()
+    return Parameters(function, shown).dependencies.values()
 
 
 def _same_again(one: Callee, other: Callee) -> bool:

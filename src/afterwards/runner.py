@@ -7,11 +7,12 @@ cancellation that came from outside passes through, for the worker to explain.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -19,13 +20,17 @@ import anyio
 import anyio.to_thread
 
 from afterwards import outcomes
+from afterwards.batch import LocalCall
+from afterwards.cancelling import was_cancelled_from_outside
 from afterwards.done_in import DoneIn, InOwnTransaction, NotCommitted
 from afterwards.events import Events, FailedAfterDone, TaskStarted
 from afterwards.failures import failure_of
+from afterwards.local import run_locally
 from afterwards.names import UnknownFunction
-from afterwards.outcomes import Outcome
+from afterwards.outcomes import Ending, Outcome
 from afterwards.registry import Function, Registry
-from afterwards.tasks import NO_DELAY, Task, TaskId
+from afterwards.solving import Solution, Solver
+from afterwards.tasks import NO_DELAY, Call, Task, TaskId
 from afterwards.transactions import Transaction
 
 
@@ -89,19 +94,42 @@ class _Raised:
     error: BaseException
 
 
+@dataclass(slots=True, kw_only=True)
+class _Try:
+    """One try of a task: what is called with what. `solution` is None where the call gives everything."""
+
+    task: Task
+    function: Function
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+    solution: Solution | None = None
+    done_in: DoneIn | None = None
+
+    def added(self) -> Sequence[Call]:
+        """The calls that it added so far; with `done_in` they are stored now."""
+        return () if self.solution is None else self.solution.settled_early()
+
+
 class Runner:
     """Runs tasks: `async def` functions in this loop, `def` functions in up to `threads` threads of their own.
 
-    `joining` lets a task be settled in a transaction of its own; without it, as in tests that run inline, it is done
-    when it returns.
+    `solver` solves dependencies; it is asked for only by functions that have some. `joining` lets a task be settled in
+    a transaction of its own; without it, as in tests that run inline, it is done when it returns.
     """
 
     def __init__(
-        self, registry: Registry, events: Events, *, threads: int, joining: InOwnTransaction | None = None
+        self,
+        registry: Registry,
+        events: Events,
+        *,
+        threads: int,
+        solver: Callable[[], Solver],
+        joining: InOwnTransaction | None = None,
     ) -> None:
         self._registry = registry
         self._events = events
         self._threads = threads
+        self._solver = solver
         self._joining = joining
         self._limiter: anyio.CapacityLimiter | None = None
         self._in_threads: set[TaskId] = set()
@@ -120,56 +148,86 @@ class Runner:
         except Exception as error:  # an error whose own code is broken; it ends this task and not the worker
             return outcomes.failed(task.claim, failure_of(error))
 
-    async def call(self, task: Task) -> None:
-        """Run the task's function and let its error through, as a test that runs tasks inline wants it."""
-        error = await self._error(task, *self._prepared(task), None)
+    async def call(self, task: Task) -> tuple[Sequence[Call], Sequence[LocalCall]]:
+        """Run the task's function and let its error through, as a test that runs tasks inline wants it.
+
+        Returns what it added: to be stored, and to be run here.
+        """
+        attempt = self._prepared(task)
+        error = await self._error(attempt)
         if error is not None:
             raise error
+        return ((), ()) if attempt.solution is None else attempt.solution.added()
 
     async def _outcome(self, task: Task, began: float) -> Outcome:
         try:
-            function, bound = self._prepared(task)
+            attempt = self._prepared(task)
         except UnknownFunction as error:
             return outcomes.unknown(task.claim, failure_of(error, hide=__file__))
         except Exception as error:  # CannotRead, or annotations from which no schema can be made any more
             return outcomes.failed(task.claim, failure_of(error, hide=__file__))
-        done_in = None if self._joining is None else DoneIn(self._joining, task.claim, began)
+        if self._joining is not None:
+            attempt.done_in = DoneIn(self._joining, task.claim, began, added=attempt.added)
         try:
-            raised = await self._error(task, function, bound, done_in)
+            raised = await self._error(attempt)
         except asyncio.CancelledError:
-            if done_in is None or not await done_in.is_written():
+            if attempt.done_in is None or not await attempt.done_in.is_written():
                 raise
             raised = None  # it was interrupted when it was done
-        took = timedelta(seconds=time.monotonic() - began)
-        if done_in is not None and done_in.is_wanted:
-            return await self._after_transaction(task, done_in, raised, took)
-        return outcomes.done(task.claim, took=took) if raised is None else self._raised(task, raised, took)
+        return await self._ended(attempt, raised, timedelta(seconds=time.monotonic() - began))
 
-    def _prepared(self, task: Task) -> tuple[Function, Callable[[], object]]:
+    def _prepared(self, task: Task) -> _Try:
         function = self._registry.find(task.name)
         args, kwargs = function.arguments.read(task.arguments)
-        return function, partial(function.function, *args, **kwargs)
+        unsolved = function.arguments.unsolved(args, kwargs)
+        solution = Solution(self._solver(), unsolved) if unsolved else None
+        return _Try(task=task, function=function, args=args, kwargs=kwargs, solution=solution)
 
-    async def _error(
-        self, task: Task, function: Function, bound: Callable[[], object], done_in: DoneIn | None
-    ) -> BaseException | None:
+    async def _error(self, attempt: _Try) -> BaseException | None:
         """Run it; what it raised, as a value: raised again, a StopIteration would not be itself any more."""
-        token = _enter(task, done_in)
+        token = _enter(attempt.task, attempt.done_in)
         try:
-            returned = bound() if function.is_async else await self._in_a_thread(task, bound)
+            raised = await self._raised_by(attempt)
+            if attempt.solution is not None and attempt.task.id not in self._in_threads:
+                raised = await attempt.solution.end(raised)
+        finally:
+            _current.reset(token)
+        if isinstance(raised, asyncio.CancelledError) and was_cancelled_from_outside():
+            raise raised
+        return raised
+
+    async def _raised_by(self, attempt: _Try) -> BaseException | None:
+        task, solution = attempt.task, attempt.solution
+        try:
+            if solution is not None:
+                attempt.kwargs |= await solution.values(partial(self._in_its_thread, task))
+            bound = partial(attempt.function.function, *attempt.args, **attempt.kwargs)
+            returned = bound() if attempt.function.is_async else await self._in_a_thread(task, bound, keeping=solution)
             if isinstance(returned, _Raised):
                 return returned.error
             if inspect.isawaitable(returned):  # of a `def` function too: a plain wrapper around an `async def` one
                 await returned
-        except asyncio.CancelledError as error:
-            if was_cancelled_from_outside():
-                raise
-            return error
         except BaseException as error:  # SystemExit too: a task must not end its worker
             return error
-        finally:
-            _current.reset(token)
         return None
+
+    async def _ended(self, attempt: _Try, raised: BaseException | None, took: timedelta) -> Outcome:
+        if attempt.done_in is not None and attempt.done_in.is_wanted:
+            outcome = await self._after_transaction(attempt.task, attempt.done_in, raised, took)
+        elif raised is None:
+            outcome = outcomes.done(attempt.task.claim, took=took)
+        else:
+            outcome = self._raised(attempt.task, raised, took)
+        if attempt.solution is None or outcome.ending is not Ending.DONE:
+            return outcome
+        return await self._adding(outcome, *attempt.solution.added())
+
+    async def _adding(self, outcome: Outcome, calls: Sequence[Call], local: Sequence[LocalCall]) -> Outcome:
+        """It is done: what it added is stored with that, unless its own transaction has stored it."""
+        with contextlib.suppress(asyncio.CancelledError):  # the run itself has ended, and well
+            for call in local:
+                await run_locally(call, self._events)
+        return outcome if outcome.settled else replace(outcome, calls=tuple(calls))
 
     async def _after_transaction(
         self, task: Task, done_in: DoneIn, raised: BaseException | None, took: timedelta
@@ -191,12 +249,27 @@ class Runner:
             task.claim, error, failure, took=took, attempt=task.attempt, retry=self._registry.retry_for(task)
         )
 
-    async def _in_a_thread(self, task: Task, bound: Callable[[], object]) -> object:
+    async def _in_its_thread(self, task: Task, function: Callable[[], object], /, *, at_once: bool = False) -> object:
+        """A step of solving dependencies."""
+        returned = await self._in_a_thread(task, function, limiter=anyio.CapacityLimiter(1) if at_once else None)
+        if isinstance(returned, _Raised):
+            raise returned.error
+        return returned
+
+    async def _in_a_thread(
+        self,
+        task: Task,
+        bound: Callable[[], object],
+        *,
+        keeping: object = None,
+        limiter: anyio.CapacityLimiter | None = None,
+    ) -> object:
         return await anyio.to_thread.run_sync(
-            self._guarded, task, bound, abandon_on_cancel=True, limiter=self._own_limiter()
+            self._guarded, task, bound, keeping, abandon_on_cancel=True, limiter=limiter or self._own_limiter()
         )
 
-    def _guarded(self, task: Task, bound: Callable[[], object]) -> object:
+    def _guarded(self, task: Task, bound: Callable[[], object], keeping: object) -> object:
+        """`keeping` is let go when this has ended: the dependencies of one that is abandoned here are still in use."""
         self._in_threads.add(task.id)
         try:
             return bound()
@@ -214,9 +287,3 @@ class Runner:
 def _enter(task: Task, done_in: DoneIn | None) -> Token[CurrentTask]:
     current = CurrentTask(id=task.id, name=task.name, attempt=task.attempt, run=task.run, _done_in=done_in)
     return _current.set(current)
-
-
-def was_cancelled_from_outside() -> bool:
-    """Whether the running asyncio task was cancelled, rather than that its code raised CancelledError by itself."""
-    surrounding = asyncio.current_task()
-    return surrounding is not None and surrounding.cancelling() > 0

@@ -70,6 +70,11 @@ def house_of(connection: HTTPConnection) -> House:
     return house
 
 
+def apps_of(house: House) -> list[Starlette]:
+    """The apps in which this house is installed, in that order."""
+    return [app for app, its in tuple(_installed.items()) if its is house]
+
+
 async def finish(house: House, batch: Batch) -> None:
     """The response is out: store what came too late for a status, then let start what is stored."""
     try:
@@ -81,7 +86,7 @@ async def finish(house: House, batch: Batch) -> None:
 
 async def _commit_late(house: House, batch: Batch) -> None:
     """A failure can only be said, and a client that has left changes nothing."""
-    ids = batch.pending()
+    ids = tuple(call.id for call in batch.gathered())
     with anyio.CancelScope(shield=True):
         try:
             await batch.commit(sent=True)

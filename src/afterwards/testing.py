@@ -6,16 +6,17 @@ the test too.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, ParamSpec, Protocol
+from typing import Any, ParamSpec, Protocol, TypeAlias
 
 from afterwards.adding import AS_DECORATED
 from afterwards.batch import LocalCall
-from afterwards.handoff import call_locally
 from afterwards.house import House
+from afterwards.local import call_locally
 from afterwards.runner import Runner
 from afterwards.tasks import Call, TaskId, WorkerId, first_run
 from afterwards.transactions import Hand, Kind, Transaction, kind_of
@@ -23,6 +24,7 @@ from afterwards.transactions import Hand, Kind, Transaction, kind_of
 P = ParamSpec("P")
 
 _INLINE = WorkerId("inline")
+_Works: TypeAlias = "deque[Callable[[_Works], Awaitable[None]]]"  # each may add more
 
 
 class HasHouse(Protocol):
@@ -62,7 +64,7 @@ class InlineTaker:
     """Runs what it takes in the request itself, once the response has been sent."""
 
     def __init__(self, house: House) -> None:
-        self._runner = Runner(house.registry, house.events, threads=house.settings.options.threads)
+        self._runner = Runner(house.registry, house.events, threads=house.settings.options.threads, solver=house.solver)
         self._taken: dict[TaskId, Call] = {}
 
     async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
@@ -74,22 +76,28 @@ class InlineTaker:
         _when_committed(transaction, call, gather)
 
     async def release(self, ids: Sequence[TaskId], local: Sequence[LocalCall]) -> None:
-        """Run them all, one after another; then raise what they raised."""
-        now = datetime.now(UTC)
-        works: list[Callable[[], Awaitable[object]]] = [
-            partial(self._runner.call, first_run(self._taken.pop(task_id), now=now, worker=_INLINE)) for task_id in ids
-        ]
+        """Run them all, one after another, and then what they added; then raise what they raised."""
+        works: _Works = deque(partial(self._run, self._taken.pop(task_id)) for task_id in ids)
+        works.extend(partial(_run_locally, call) for call in local)
         errors: list[Exception] = []
-        works.extend(partial(call_locally, call) for call in local)
-        for work in works:
+        while works:
             try:
-                await work()
+                await works.popleft()(works)
             except Exception as error:  # the others run all the same, as they would in production
                 errors.append(error)
         if len(errors) == 1:
             raise errors[0]
         if errors:
             raise ExceptionGroup("several background tasks failed", errors)
+
+    async def _run(self, call: Call, works: _Works) -> None:
+        calls, local = await self._runner.call(first_run(call, now=datetime.now(UTC), worker=_INLINE))
+        works.extendleft(partial(_run_locally, its) for its in reversed(local))
+        works.extend(partial(self._run, added) for added in calls)
+
+
+async def _run_locally(call: LocalCall, _: _Works) -> None:
+    await call_locally(call)
 
 
 class Recorded:

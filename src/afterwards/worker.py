@@ -27,6 +27,7 @@ from afterwards.runs import Runs
 from afterwards.settler import Settler
 from afterwards.shift import LAST_WORDS, Shift, WorkerOptions
 from afterwards.slots import Slots
+from afterwards.solving import Solver
 from afterwards.store import Store
 from afterwards.tasks import NO_DELAY, Task, TaskId, WorkerId
 
@@ -46,12 +47,13 @@ class Worker:
         options: WorkerOptions,
         *,
         open_store: Callable[[], Awaitable[None]],
+        solver: Callable[[], Solver],
         joining: InOwnTransaction,
     ) -> None:
         self._store, self._registry, self._events, self._options = store, registry, events, options
         self._presence = Presence(events, "claim")
         self._slots = Slots(options.concurrency)
-        self._runner = Runner(registry, events, threads=options.threads, joining=joining)
+        self._runner = Runner(registry, events, threads=options.threads, solver=solver, joining=joining)
         self._runs = Runs(self._runner, self._slots, events, ended=self._ended)
         self._settler = Settler(store, events, is_idle=self._slots.is_idle, settled=self._settled)
         self._janitor = Janitor(
@@ -68,8 +70,7 @@ class Worker:
             asked_to_stop=self._runs.stop,
         )
         self._unknown: set[str] = set()
-        self._heads: set[TaskId] = set()
-        self._suspects: set[TaskId] = set()
+        self._heads, self._suspects = set[TaskId](), set[TaskId]()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self._nap: asyncio.Timeout | None = None

@@ -5,9 +5,11 @@ import time
 from typing import Annotated, Any, TypedDict, Unpack
 
 import pytest
-from fastapi import Depends, Query, Security
+from fastapi import BackgroundTasks, Depends, Query, Security
+from starlette.background import BackgroundTasks as StarletteTasks
+from typing_extensions import TypeAliasType
 
-from afterwards.annotations import is_dependency, signatures, type_of
+from afterwards.annotations import SOLVED, is_dependency, signatures, type_of
 from afterwards.errors import CannotName
 from tests.unit import some_tasks as tasks
 
@@ -107,16 +109,30 @@ def dependency() -> int:
     return 1
 
 
+Aliased = TypeAliasType("Aliased", Annotated[int, Depends(dependency)])
+
+
 def with_dependencies(
     a: Annotated[int, Depends(dependency)],
     b: Annotated[int, Security(dependency)],
     c: Annotated[str, Query()],
     d: int = Depends(dependency),
     e: int = 5,
+    f: Aliased = 6,
+    g: int = SOLVED,
+    h: BackgroundTasks = None,  # type: ignore[assignment]  # as FastAPI takes it
+    i: Annotated[StarletteTasks, "anything"] = None,  # type: ignore[assignment]
+    j: type[BackgroundTasks] = BackgroundTasks,
 ) -> None: ...
 
 
 def test_dependencies_are_told_from_other_markers():
     [signature] = signatures(with_dependencies)
     solved = [name for name, it in signature.parameters.items() if is_dependency(it, type_of(it, with_dependencies))]
-    assert solved == ["a", "b", "d"]
+    assert solved == ["a", "b", "d", "f", "g", "h", "i"]
+
+
+def test_what_is_solved_by_the_worker_says_so_where_it_is_used_without_one():
+    with pytest.raises(AttributeError, match=r"'send'.*solved when Afterwards runs the task\. Pass it"):
+        SOLVED.send("a")
+    assert repr(SOLVED) == "SOLVED"

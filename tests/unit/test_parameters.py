@@ -5,8 +5,7 @@ from typing import Annotated
 import pytest
 from fastapi import Depends
 
-from afterwards.annotations import signatures
-from afterwards.errors import CannotStore
+from afterwards.annotations import SOLVED, signatures
 from afterwards.parameters import Parameters
 from tests.unit import some_tasks as tasks
 
@@ -92,14 +91,35 @@ def with_dependency(a: int, b: int = Depends(dependency)) -> None: ...
 def with_annotated_dependency(a: int, b: Annotated[int, Depends(dependency)]) -> None: ...
 
 
-@pytest.mark.parametrize("function", [with_dependency, with_annotated_dependency])
-def test_a_dependency_is_refused_unless_it_is_passed(function):
-    with pytest.raises(CannotStore, match=r"'b' is a dependency.*not solved yet.*Pass it a plain value"):
-        of(function).bind((1,), {})
-    assert of(function).bind((1,), {"b": 2}) == {"a": 1, "b": 2}
+def with_default(a: int, b: Annotated[int, Depends(dependency)] = SOLVED) -> None: ...
 
 
-@pytest.mark.parametrize("function", [with_dependency, with_annotated_dependency])
-def test_a_wrong_call_comes_before_a_dependency(function):
+def with_dependency_first(b: Annotated[int, Depends(dependency)], a: int) -> None: ...
+
+
+with_all = pytest.mark.parametrize("function", [with_dependency, with_annotated_dependency, with_default])
+
+
+@with_all
+def test_a_dependency_that_is_left_out_is_not_bound_but_solved(function):
+    assert of(function).bind((1,), {}) == {"a": 1}
+    assert list(of(function).unsolved((1,), {})) == ["b"]
+
+
+@with_all
+@pytest.mark.parametrize(("args", "kwargs"), [((1, 2), {}), ((1,), {"b": 2})])
+def test_a_dependency_that_is_given_is_bound_and_not_solved(function, args, kwargs):
+    assert of(function).bind(args, kwargs) == {"a": 1, "b": 2}
+    assert of(function).unsolved(args, kwargs) == {}
+
+
+def test_what_a_call_lacks_is_said_though_a_dependency_stands_before_it():
+    assert of(with_dependency_first).bind((), {"a": 1}) == {"a": 1}
+    with pytest.raises(TypeError, match="missing a required argument: 'a'"):
+        of(with_dependency_first).bind((), {})
+
+
+@with_all
+def test_a_wrong_call_is_refused_though_a_dependency_is_left_out(function):
     with pytest.raises(TypeError, match="unexpected keyword argument 'c'"):
         of(function).bind((1,), {"c": 2})

@@ -24,7 +24,7 @@ PLAIN = CallOptions()
 
 @pytest.fixture
 def registry() -> Registry:
-    return Registry(retry=DEFAULT, max_bytes=1000)
+    return Registry(retry=DEFAULT, max_bytes=1000, check=lambda _: None)
 
 
 def task_of(call: Call) -> Task:
