@@ -22,7 +22,7 @@ PATIENCE = timedelta(seconds=1)
 LONG_PATIENCE = timedelta(seconds=20)
 
 
-def a_store(url: str, *, add_timeout: timedelta = PATIENCE, **options: object) -> TimedStore:
+def a_store(url: str, *, add_timeout: timedelta = LONG_PATIENCE, **options: object) -> TimedStore:
     """A store new and empty on that server, unless a tag says which."""
     query = "&".join(f"{name}={value}" for name, value in {"tag": uuid4().hex, **options}.items())
     return cast(TimedStore, store_for(f"{url}?{query}", add_timeout=add_timeout))

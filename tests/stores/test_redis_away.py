@@ -101,7 +101,7 @@ async def tried(work: Awaitable[object]) -> BaseException | None:
 
 
 async def test_every_verb_says_that_the_server_is_away_and_works_when_it_is_back(server: servers.Server):
-    store = a_store(server.url)
+    store = a_store(server.url, add_timeout=PATIENCE)
     await store.open()
     server.kill()
     began = time.monotonic()
@@ -127,7 +127,7 @@ async def test_an_add_waits_for_a_server_that_restarts_in_time(server: servers.S
 
 
 async def test_a_server_that_has_long_been_away_is_not_waited_for_again(server: servers.Server):
-    store = a_store(server.url)
+    store = a_store(server.url, add_timeout=PATIENCE)
     await store.open()
     server.kill()
     with pytest.raises(StoreUnavailable):
@@ -143,7 +143,7 @@ async def test_a_server_that_has_long_been_away_is_not_waited_for_again(server: 
 
 
 async def test_what_was_refused_while_it_was_away_never_runs(server: servers.Server):
-    store = a_store(server.url)
+    store = a_store(server.url, add_timeout=PATIENCE)
     await store.open()
     server.kill()
     with pytest.raises(StoreUnavailable):
@@ -156,7 +156,7 @@ async def test_what_was_refused_while_it_was_away_never_runs(server: servers.Ser
 
 async def test_a_server_that_comes_back_without_its_data_is_begun_anew_under_the_same_name():
     with servers.valkey() as server:
-        store = a_store(server.url)
+        store = a_store(server.url, add_timeout=PATIENCE)
         await store.open()
         identity, worker = store.identity, await sign_on(store)
         await store.add([a_call()])
@@ -198,7 +198,7 @@ async def test_a_waiter_hears_again_after_the_server_was_restarted(server: serve
 
 
 async def test_an_add_over_a_dead_connection_fails_in_time(passage: Passage):
-    store = a_store(passage.url)
+    store = a_store(passage.url, add_timeout=PATIENCE)
     await store.open()
     passage.is_deaf = True
     began = time.monotonic()
@@ -216,7 +216,7 @@ async def test_an_add_over_a_dead_connection_fails_in_time(passage: Passage):
 
 
 async def test_a_stopped_server_is_noticed_and_its_return_too(server: servers.Server):
-    store = a_store(server.url)
+    store = a_store(server.url, add_timeout=PATIENCE)
     await store.open()
     assert server.process is not None
     os.kill(server.process.pid, signal.SIGSTOP)
@@ -364,7 +364,7 @@ async def test_a_run_that_ended_otherwise_is_not_taken_for_the_lost_one(passage:
 
 
 async def test_a_full_memory_refuses_adds_whole_and_leaves_room_for_pruning(server: servers.Server):
-    store = a_store(server.url)
+    store = a_store(server.url, add_timeout=PATIENCE)
     worker = await sign_on(store)
     task = await a_running_task(store, worker)
     ended = await a_running_task(store, worker)
@@ -383,7 +383,7 @@ async def test_a_full_memory_refuses_adds_whole_and_leaves_room_for_pruning(serv
 
 
 async def test_a_replica_is_no_place_to_write(server: servers.Server):
-    store = a_store(server.url)
+    store = a_store(server.url, add_timeout=PATIENCE)
     await store.open()
     with another_connection(server.url) as connection:
         connection.replicaof("127.0.0.1", servers.free_port())
@@ -395,7 +395,7 @@ async def test_a_replica_is_no_place_to_write(server: servers.Server):
 
 
 async def test_a_script_of_somebody_elses_that_never_ends_makes_it_unavailable(server: servers.Server):
-    store = a_store(server.url)
+    store = a_store(server.url, add_timeout=PATIENCE)
     await store.open()
     with another_connection(server.url) as connection, another_connection(server.url) as killer:
         connection.config_set("busy-reply-threshold", "50")
@@ -441,7 +441,7 @@ async def test_a_database_that_does_not_exist_is_a_wrong_set_up(valkey_url: str)
 async def test_keys_that_are_somebody_elses_are_a_wrong_set_up(server: servers.Server):
     with another_connection(server.url) as connection:
         connection.set("{mine}:meta", "something")
-    store = a_store(server.url, tag="mine")
+    store = a_store(server.url, add_timeout=PATIENCE, tag="mine")
     with pytest.raises(StoreUnusable, match="tag"):
         await store.open()
     await store.close()

@@ -171,7 +171,7 @@ class Line:
 
     def _until_durable(self) -> Sequence[Command]:
         """A wait counts what this connection wrote: so it writes something, should all have been written before."""
-        address, wait = self.address, int(self._timeout * 900)
+        address, wait = self.address, int(self._timeout * 700)  # milliseconds, so that the reply itself comes in time
         nudge: Command = ["HSET", self._keys[0], "nudged", self._caller]
         if address.fsync:
             return [nudge, ["WAITAOF", 1, address.replicas, wait]]

@@ -24,7 +24,7 @@ LOSES_A_SECOND = (
 )
 LOSES_MUCH = (
     "the server leaves it to the system when its log comes to disk (appendfsync no): up to half a minute of what was "
-    "acknowledged is lost with its machine; ?durability=fsync in the URL closes that window"
+    "acknowledged is lost with its machine; set appendfsync always, which closes that window"
 )
 FAILOVER_LOSES = (
     "a failover loses what the new master had not received yet; ?replicas=1 in the URL acknowledges only what one "
@@ -88,6 +88,11 @@ def refuse_unfit(server: Server, address: Address) -> None:
         raise StoreUnusable(
             f"{named} cannot say when a write is on its disk, as durability=fsync asks: that needs Redis 7.2 or "
             "Valkey; set appendfsync always there, and leave the option out of the URL"
+        )
+    if address.fsync and server.has_log and server.sync == "no":
+        raise StoreUnusable(
+            f"{named} leaves it to its system when its log comes to disk (appendfsync no), so it cannot confirm it, as "
+            "durability=fsync asks: set appendfsync everysec there, or better always"
         )
     if address.fsync and not server.has_log:
         raise StoreUnusable(f"{named} keeps no log of its writes, as durability=fsync asks: set appendonly yes there")

@@ -130,7 +130,8 @@ class RedisStore:
         return list(self._standing.warnings)
 
     async def open(self) -> None:
-        await self._write(OPEN, None)
+        for desk in (self._threads.intake, self._threads.writer):  # also after what is still under way there
+            await self._ask(desk, OPEN, None)
         self._threads.ear.listen()
 
     async def schema(self) -> Schema | None:
@@ -260,7 +261,8 @@ class RedisStore:
         *,
         give_back: Callable[[Answer], None] | None = None,
     ) -> Answer:
-        return await self._ask(self._threads.writer, verb, request, give_back=give_back)
+        desk = self._threads.intake if verb.durable else self._threads.writer
+        return await self._ask(desk, verb, request, give_back=give_back)
 
     async def _watch(self, verb: Verb[Request, Answer], request: Request) -> Answer:
         await self._be_open()

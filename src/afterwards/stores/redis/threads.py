@@ -40,6 +40,10 @@ class Threads:
         lines = [Line(address, clock, caller, timeout=timeout, ring=self.bell.ring) for _ in range(2)]
         writing = Line(address, clock, caller, timeout=timeout, ring=self.bell.ring, prepare=self._prepare)
         self.writer = Desk("writer", writing, self.lost, patience=patience)
+        self.intake = self.writer
+        if address.fsync or address.replicas:  # who waits for a disk or a replica must not hold up claims
+            taking = Line(address, clock, caller, timeout=timeout, ring=self.bell.ring, prepare=self._prepare)
+            self.intake = Desk("intake", taking, self.lost, patience=patience)
         self.watch = Desk("watch", lines[0], self.lost, patience=patience)
         self.look = Desk("look", lines[1], self.lost, patience=patience)
         self.ear = Ear(address, caller, timeout=timeout, ring=self.bell.ring)
@@ -47,14 +51,18 @@ class Threads:
     def close(self) -> None:
         """Work off what was asked and end."""
         self.ear.close()
-        for desk in (self.look, self.watch, self.writer):
+        for desk in self._desks:
             desk.close()
 
     def forget(self) -> None:
         """In a forked child: none of this is ours."""
         self.ear.forget()
-        for desk in (self.look, self.watch, self.writer):
+        for desk in self._desks:
             desk.forget()
+
+    @property
+    def _desks(self) -> tuple[Desk, ...]:
+        return self.look, self.watch, self.intake, self.writer
 
     def _prepare(self, line: Line) -> None:
         """Bring the store into being where it is missing: also where a server came back without its data."""
