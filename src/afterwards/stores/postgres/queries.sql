@@ -162,11 +162,12 @@ SELECT extract(epoch FROM min(due) - {now})::float8 FROM head
 
 -- name: held_claims
 -- Which outcomes still hold their claim: every write about a run is fenced by (id, run, worker). They are locked, so
--- that what follows in this transaction may go by the sequence, and so that the followers seen then are all there are.
+-- that what follows in this transaction may go by the sequence, and so that the followers seen then are all there are. Only
+-- what runs has a worker, so the state need not be asked; and asked like this, nothing but the index of ids will do.
 SELECT claim.place, task.sequence, task.stop_asked
 FROM unnest(:ids::uuid[], :runs::bigint[], :workers::text[]) WITH ORDINALITY AS claim (id, run, worker, place)
 JOIN afterwards_tasks AS task ON task.id = claim.id
-WHERE task.state = 'running' AND task.run = claim.run AND task.worker = claim.worker
+WHERE task.run = claim.run AND task.worker IS NOT DISTINCT FROM claim.worker
 ORDER BY task.sequence, claim.place FOR NO KEY UPDATE OF task
 
 -- fragment: followers
@@ -515,8 +516,9 @@ SELECT current_setting('server_version_num'), current_setting('server_version'),
     pg_is_in_recovery()::text
 
 -- name: has_schema
--- Whether this database has been ours before.
-SELECT to_regclass('afterwards_schema') IS NOT NULL
+-- Whether this database has been ours before. Asked of the catalogue itself: `to_regclass` may answer from a cache that
+-- does not know yet what another process has made while this one waited for lock_schema.
+SELECT EXISTS (SELECT 1 FROM pg_class WHERE relname = 'afterwards_schema' AND relkind = 'r' AND pg_table_is_visible(oid))
 
 -- name: lock_schema
 -- Processes that start together take the steps one after another. The number is ours: "afterwar" in ASCII.

@@ -1,0 +1,148 @@
+"""Claims, waits and the settling of outcomes read by their index, and little more than they take."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, cast
+
+import psycopg
+import pytest
+
+from afterwards.stores.postgres.migrations import sql_since
+from afterwards.stores.postgres.statements import STATEMENTS
+from tests import databases
+
+LIMIT = 100
+FILL = """
+INSERT INTO afterwards_tasks (id, name, arguments, queue, priority, state, held, after, due, added, ended, freed)
+SELECT gen_random_uuid(), 'tests:work', '{{}}', '{queue}', {priority}, '{state}', {held}, {after},
+    now() + interval '{due}' + n * interval '1 microsecond', now(), {ended}, {freed}
+FROM generate_series(1, {count}) AS n
+"""
+
+
+def fill(connection: psycopg.Connection[Any], count: int, **columns: str) -> None:
+    """Many tasks of one kind."""
+    usual = {
+        "queue": "default",
+        "priority": "5",
+        "state": "waiting",
+        "held": "NULL",
+        "after": "NULL",
+        "due": "-1 hour",
+        "ended": "NULL",
+        "freed": "false",
+    }
+    connection.execute(FILL.format(count=count, **{**usual, **columns}).encode())
+
+
+@pytest.fixture(scope="module")
+def crowded(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
+    """A database with much that is not to be read. Nobody has told the planner so."""
+    with (
+        databases.empty_database(request.getfixturevalue("postgres_url")) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        connection.execute(sql_since(0).encode())
+        connection.execute("ALTER TABLE afterwards_tasks SET (autovacuum_enabled = off)")
+        fill(connection, 20_000, state="done", ended="now()", freed="true")
+        fill(connection, 10_000, priority="9", due="1 day")
+        fill(connection, 10_000, held="'after'", after="gen_random_uuid()")
+        fill(connection, 10_000, queue="elsewhere")
+        fill(connection, 10_000)
+        for queue in ("default", "mail", "slow"):
+            for priority in range(10):
+                fill(connection, 20, queue=queue, priority=str(priority))
+        connection.execute(
+            "INSERT INTO afterwards_workers (id, host, pid, label, queues, functions, signed_on, expires) "
+            "VALUES ('w', 'h', 1, 'l', '{default,mail,slow}', '{}', now(), now() + interval '1 hour')"
+        )
+        for setting in ("enable_seqscan = off", "jit = off"):  # as the store's own connections have it
+            connection.execute(f"SET {setting}".encode())
+        yield connection
+
+
+def plan_of(connection: psycopg.Connection[Any], name: str, **values: object) -> dict[str, Any]:
+    """The plan of a statement with what it did, which is then undone."""
+    statement = STATEMENTS[name]
+    text = re.sub(r"\$(\d+)", lambda number: f"%({statement.names[int(number[1]) - 1]})s", statement.sql)
+    with connection.transaction(force_rollback=True):
+        [[plan]] = connection.execute(
+            f"EXPLAIN (ANALYZE, FORMAT JSON) {text}".encode(), {"offset": timedelta(0), **values}
+        ).fetchall()
+    return cast("dict[str, Any]", (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """How many rows of tables the scans of this plan looked at."""
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in nodes(plan)
+        if "Relation Name" in node and "Scan" in node["Node Type"]
+    )
+
+
+def indexes_of_tasks(plan: dict[str, Any]) -> set[str]:
+    """By which indexes the table of tasks was read; its name, where it was read whole."""
+    scans = [node for node in nodes(plan) if node.get("Relation Name") == "afterwards_tasks" or "Index Name" in node]
+    return {
+        node.get("Index Name", node["Node Type"])
+        for node in scans
+        if node["Node Type"] not in ("ModifyTable", "Bitmap Heap Scan")
+    } - {"afterwards_workers_pkey", "afterwards_paused_pkey"}
+
+
+CLAIM = {"worker": "w", "claimers": ["w"], "limit": LIMIT, "suspects": True, "unknown": ["tests:strange"]}
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+def test_a_claim_reads_its_lines_by_the_index_of_the_claimable(crowded: psycopg.Connection[Any], analysed: bool):
+    if analysed:
+        crowded.execute("ANALYZE")
+    plan = plan_of(crowded, "claim_tasks", **CLAIM)
+    assert plan["Actual Rows"] == LIMIT
+    assert indexes_of_tasks(plan) == {"afterwards_claimable", "afterwards_suspects", "afterwards_tasks_pkey"}
+    assert rows_read(plan) < 30 * LIMIT, "tasks due tomorrow, held ones, other queues and ended ones cost nothing"
+
+
+def test_a_look_for_the_next_task_reads_the_heads_of_the_lines(crowded: psycopg.Connection[Any]):
+    plan = plan_of(crowded, "next_due", worker="w", suspects=True, unknown=[])
+    assert indexes_of_tasks(plan) == {"afterwards_claimable", "afterwards_suspects"}
+    assert rows_read(plan) < 200
+
+
+def test_outcomes_find_their_tasks_and_followers_by_index(crowded: psycopg.Connection[Any]):
+    ids = [id for [id] in crowded.execute("SELECT id FROM afterwards_tasks WHERE state = 'done' LIMIT 50").fetchall()]
+    held = plan_of(crowded, "held_claims", ids=ids, runs=[1] * 50, workers=["w"] * 50)
+    assert indexes_of_tasks(held) == {"afterwards_tasks_id_key"}
+    freed = plan_of(crowded, "free_followers", ids=ids, claimers=[])
+    assert indexes_of_tasks(freed) <= {"afterwards_followers", "afterwards_tasks_pkey"}
+    assert rows_read(held) + rows_read(freed) < 500
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "index"),
+    [
+        ("prune", {"older_than": timedelta(0), "limit": 100}, "afterwards_ended"),
+        ("dropped_tasks", {"workers": ["w"], "limit": 100}, "afterwards_running"),
+        ("cancellations", {"worker": "w"}, "afterwards_running"),
+        ("free_unknown", {"names": ["tests:work"]}, "afterwards_unknown"),
+        ("unknown_names", {}, "afterwards_unknown"),
+    ],
+)
+def test_every_other_question_of_workers_has_its_index(
+    crowded: psycopg.Connection[Any], name: str, values: dict[str, object], index: str
+):
+    plan = plan_of(crowded, name, **values)
+    assert index in indexes_of_tasks(plan)
+    assert indexes_of_tasks(plan) <= {index, "afterwards_tasks_pkey"}
+    assert rows_read(plan) < 1000
