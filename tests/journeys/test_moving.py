@@ -21,15 +21,17 @@ from afterwards.outcomes import Ending
 from afterwards.store import Store
 from afterwards.stores import store_for
 from afterwards.tasks import Call, State, Task
+from tests import databases
 from tests.contract.builders import a_line, a_running_task, outcome, sign_on
 from tests.journeys.harness import HERE
 
 # From what a test can ask for to a function that makes, for a name, the URL of a store new and empty.
 PLACES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
     "sqlite": lambda _: lambda path: f"sqlite:///{path}.db",
+    "postgres": lambda request: lambda _: databases.new(request),
     "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
 }
-ROUTES = [("sqlite", "sqlite"), ("sqlite", "valkey", "valkey", "sqlite")]
+ROUTES = [("sqlite", "sqlite"), ("sqlite", "postgres", "valkey", "sqlite"), ("valkey", "postgres")]
 MOMENTS = [("before", "receive"), ("after", "receive"), ("after", "forget"), ("before", "hand_over")]
 
 
