@@ -5,19 +5,22 @@ Nothing is created from it: the store's own migrations do that, and a test sees 
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Identity,
+    Index,
     Integer,
     Interval,
     MetaData,
     SmallInteger,
     Table,
     Text,
+    table,
     text,
 )
 from sqlalchemy.dialects import postgresql
@@ -25,8 +28,8 @@ from sqlalchemy.types import TypeEngine
 
 PREFIX = "afterwards_"
 
-metadata = MetaData()
-"""Our tables. In Alembic's env.py: `target_metadata = [Base.metadata, metadata]`."""
+TASKS = table("afterwards_tasks")
+"""The tasks, by name. A Session with several databases finds them by `binds={TASKS: engine}`."""
 
 
 def include_name(name: str | None, type_: str, parent_names: object) -> bool:
@@ -42,71 +45,141 @@ def include_object(target: object, name: str | None, type_: str, reflected: bool
     return include_name(name, type_, {})
 
 
-def _on_postgresql(here: TypeEngine[Any], there: TypeEngine[Any]) -> TypeEngine[Any]:
-    return here.with_variant(there, "postgresql")
+@cache
+def metadata(dialect: Literal["sqlite", "postgresql"]) -> MetaData:
+    """Our tables in a database of that kind: `target_metadata = [Base.metadata, metadata("postgresql")]`."""
+    made = MetaData()
+    types = _SQLite() if dialect == "sqlite" else _PostgreSQL()
+    _tasks(made, types)
+    Table("afterwards_store", made, Column("id", Text(), nullable=False), *types.more_of_store())
+    Table(
+        "afterwards_schema",
+        made,
+        Column("version", Integer(), primary_key=True),
+        Column("oldest_code", Integer(), nullable=False),
+        types.applied(),
+    )
+    Table(
+        "afterwards_workers",
+        made,
+        Column("id", types.word, primary_key=True),
+        Column("host", Text(), nullable=False),
+        Column("pid", Integer(), nullable=False),
+        Column("label", Text(), nullable=False),
+        Column("queues", types.texts),
+        Column("functions", types.texts, nullable=False),
+        Column("signed_on", types.instant, nullable=False),
+        Column("expires", types.instant, nullable=False),
+        Column("leaving", types.boolean, nullable=False, server_default=types.no),
+    )
+    Table("afterwards_paused", made, Column("queue", types.word, primary_key=True))
+    return made
 
 
-_TEXT = Text()
-_WORD = _on_postgresql(Text(), Text(collation="C"))
-_ID = _on_postgresql(Text(), postgresql.UUID())
-_INSTANT = _on_postgresql(Integer(), postgresql.TIMESTAMP(timezone=True))
-_DURATION = _on_postgresql(Integer(), Interval())
-_SMALL = _on_postgresql(Integer(), SmallInteger())
-_YES_OR_NO = _on_postgresql(Integer(), Boolean())
-_TEXTS = _on_postgresql(Text(), postgresql.ARRAY(Text()))
-_NO = text("false")
-_SEQUENCE = _on_postgresql(Integer(), BigInteger())
+class _SQLite:
+    """What the columns are there."""
 
-TASKS = Table(
-    "afterwards_tasks",
-    metadata,
-    Column("sequence", _SEQUENCE, Identity(always=False), primary_key=True),
-    Column("id", _ID, nullable=False, unique=True),
-    Column("name", _WORD, nullable=False),
-    Column("arguments", _TEXT, nullable=False),
-    Column("queue", _WORD, nullable=False),
-    Column("priority", _SMALL, nullable=False),
-    Column("state", _WORD, nullable=False),
-    Column("held", _WORD),
-    Column("after", _ID),
-    Column("due", _INSTANT, nullable=False),
-    Column("added", _INSTANT, nullable=False),
-    Column("attempt", Integer(), nullable=False, server_default=text("0")),
-    Column("run", Integer(), nullable=False, server_default=text("0")),
-    Column("crashes", Integer(), nullable=False, server_default=text("0")),
-    Column("crashes_allowed", Integer(), nullable=False, server_default=text("3")),
-    Column("suspect", _YES_OR_NO, nullable=False, server_default=_NO),
-    Column("freed", _YES_OR_NO, nullable=False, server_default=_NO),
-    Column("stop_asked", _YES_OR_NO, nullable=False, server_default=_NO),
-    Column("worker", _WORD),
-    Column("started", _INSTANT),
-    Column("ended", _INSTANT),
-    Column("retry", _TEXT),
-    Column("error", _TEXT),
-    Column("result", _TEXT),
-    Column("progress", _TEXT),
-    Column("key", _WORD),
-    Column("deadline", _INSTANT),
-    Column("timeout", _DURATION),
-    Column("trace", _TEXT),
-    Column("chain", _TEXT),
-)
-"""The tasks. A Session with several databases finds the store's by `binds={TASKS: engine}`."""
+    word: TypeEngine[Any] = Text()
+    id: TypeEngine[Any] = Text()
+    instant: TypeEngine[Any] = Integer()
+    duration: TypeEngine[Any] = Integer()
+    small: TypeEngine[Any] = Integer()
+    boolean: TypeEngine[Any] = Integer()
+    texts: TypeEngine[Any] = Text()
+    no = text("0")
+    is_suspect, is_no_suspect = "suspect = 1", "suspect = 0"
+    lists_waiting = True  # which PostgreSQL finds by the claim index
 
-_STORE = Table("afterwards_store", metadata, Column("id", _TEXT, nullable=False))
+    def sequence(self) -> Column[int]:
+        return Column("sequence", Integer(), primary_key=True, nullable=True)
 
-_WORKERS = Table(
-    "afterwards_workers",
-    metadata,
-    Column("id", _WORD, primary_key=True),
-    Column("host", _TEXT, nullable=False),
-    Column("pid", Integer(), nullable=False),
-    Column("label", _TEXT, nullable=False),
-    Column("queues", _TEXTS),
-    Column("functions", _TEXTS, nullable=False),
-    Column("signed_on", _INSTANT, nullable=False),
-    Column("expires", _INSTANT, nullable=False),
-    Column("leaving", _YES_OR_NO, nullable=False, server_default=_NO),
-)
+    def claim_line(self) -> list[str]:
+        return ["queue", "priority", "due"]
 
-_PAUSED = Table("afterwards_paused", metadata, Column("queue", _WORD, primary_key=True))
+    def more_of_store(self) -> list[Column[int] | Index]:
+        return [Column("shared", Integer(), nullable=False, server_default=text("0"))]
+
+    def applied(self) -> Column[Any]:
+        return Column("applied", Text(), nullable=False)
+
+
+class _PostgreSQL:
+    """And there."""
+
+    word: TypeEngine[Any] = Text(collation="C")
+    id: TypeEngine[Any] = postgresql.UUID()
+    instant: TypeEngine[Any] = postgresql.TIMESTAMP(timezone=True)
+    duration: TypeEngine[Any] = Interval()
+    small: TypeEngine[Any] = SmallInteger()
+    boolean: TypeEngine[Any] = Boolean()
+    texts: TypeEngine[Any] = postgresql.ARRAY(Text())
+    no = text("false")
+    is_suspect, is_no_suspect = "suspect", "NOT suspect"
+    lists_waiting = False
+
+    def sequence(self) -> Column[int]:
+        return Column("sequence", BigInteger(), Identity(always=False), primary_key=True)
+
+    def claim_line(self) -> list[str]:
+        return ["queue", "priority", "due", "sequence"]
+
+    def more_of_store(self) -> list[Column[int] | Index]:
+        return [Index("afterwards_one_store", text("(true)"), unique=True)]
+
+    def applied(self) -> Column[Any]:
+        return Column("applied", self.instant, nullable=False, server_default=text("now()"))
+
+
+def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
+    word, instant, number = types.word, types.instant, Integer()
+    tasks = Table(
+        "afterwards_tasks",
+        made,
+        types.sequence(),
+        Column("id", types.id, nullable=False, unique=True),
+        Column("name", word, nullable=False),
+        Column("arguments", Text(), nullable=False),
+        Column("queue", word, nullable=False),
+        Column("priority", types.small, nullable=False),
+        Column("state", word, nullable=False),
+        Column("held", word),
+        Column("after", types.id),
+        Column("due", instant, nullable=False),
+        Column("added", instant, nullable=False),
+        *(Column(name, number, nullable=False, server_default=text("0")) for name in ("attempt", "run", "crashes")),
+        Column("crashes_allowed", number, nullable=False, server_default=text("3")),
+        *(
+            Column(name, types.boolean, nullable=False, server_default=types.no)
+            for name in ("suspect", "freed", "stop_asked")
+        ),
+        Column("worker", word),
+        Column("started", instant),
+        Column("ended", instant),
+        *(Column(name, Text()) for name in ("retry", "error", "result", "progress")),
+        Column("key", word),
+        Column("deadline", instant),
+        Column("timeout", types.duration),
+        Column("trace", Text()),
+        Column("chain", Text()),
+    )
+    _indexes(tasks, types)
+
+
+def _indexes(tasks: Table, types: _SQLite | _PostgreSQL) -> None:
+    waiting = "state = 'waiting' AND held IS NULL AND "
+    indexes = {
+        "claimable": (types.claim_line(), waiting + types.is_no_suspect),
+        "suspects": (types.claim_line(), waiting + types.is_suspect),
+        "followers": (["after", "queue"], "held = 'after'"),
+        "unknown": (["name", "queue"], "held = 'unknown'"),
+        "running": (["worker"], "state = 'running'"),
+        "ended": (["ended", "state"], "ended IS NOT NULL"),
+        "failed": (["sequence"], "state = 'failed'"),
+        "cancelled": (["sequence"], "state = 'cancelled'"),
+    }
+    if types.lists_waiting:
+        indexes["waiting"] = ["sequence"], "state = 'waiting'"
+    for name, (columns, where) in indexes.items():
+        condition = text(where)
+        on = [tasks.c[column] for column in columns]
+        Index(f"{PREFIX}{name}", *on, sqlite_where=condition, postgresql_where=condition)

@@ -44,8 +44,8 @@ _ADVICE = {
 }
 _LOCKED_ADVICE = (
     "another connection holds its write lock. A transaction left open somewhere? An endpoint that has written to this "
-    "file in a transaction of its own, and not committed yet, waits for itself here: commit first, or give the tasks a "
-    "file of their own"
+    "file in a transaction of its own, and not committed yet, waits for itself here: let that transaction store the "
+    "task, using(transaction=session), or commit first, or give the tasks a file of their own"
 )
 
 
