@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from afterwards import Afterwards, StoreUnusable
 from afterwards.stores.sqlite import migrations
+from tests import databases
 from tests.doors.cli_runs import CommandLine
 from tests.doors.cli_tasks import greet
 from tests.stores import newer
@@ -125,6 +128,56 @@ def test_a_store_that_is_too_new_is_refused(command: CommandLine, more: list[str
     run = command.on_store("migrate", *more)
     assert run.code == 1
     assert "upgrade afterwards here too" in run.err
+
+
+def test_a_database_is_made_and_then_nothing_is_to_do(command: CommandLine, request: pytest.FixtureRequest):
+    url = databases.new(request)
+    assert command("migrate", "--url", url, "--json").json["from"] == 0
+    run = command("migrate", "--url", url)
+    assert run.code == 0
+    assert re.search(r"the schema is of version \d+ already\.$", run.out)
+    assert command("migrate", "--sql", "--url", url).out == "-- Nothing to do.\n"
+
+
+def test_a_database_that_was_made_by_hand_is_like_any_other(command: CommandLine, request: pytest.FixtureRequest):
+    by_code, by_hand = databases.new(request), databases.new(request)
+    command("migrate", "--url", by_code)
+    sql = command("migrate", "--sql", "--url", by_hand).out
+    assert sql == command("migrate", "--sql", "--from", "0", "--url", "postgresql://nowhere.invalid/app").out
+    databases.run(by_hand, sql)
+    assert "already" in command("migrate", "--url", by_hand).out
+    assert columns_in(by_hand) == columns_in(by_code)
+
+
+def columns_in(url: str) -> list[tuple[object, ...]]:
+    """Each column of our tables, and each index."""
+    columns = (
+        "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns "
+        "WHERE table_name LIKE 'afterwards%' ORDER BY 1, 2"
+    )
+    indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename LIKE 'afterwards%' ORDER BY 1"
+    with psycopg.connect(url) as connection:
+        return [*connection.execute(columns), *connection.execute(indexes)]
+
+
+async def test_a_database_is_left_alone_where_nothing_may_be_migrated(
+    command: CommandLine, request: pytest.FixtureRequest
+):
+    url = databases.new(request)
+    with pytest.raises(StoreUnusable, match="run `afterwards migrate`"):
+        async with Afterwards(url=url, migrate=False).opened():
+            raise AssertionError("it opened")
+    assert columns_in(url) == []
+    command("migrate", "--url", url)
+    async with Afterwards(url=url, migrate=False).opened() as afterwards:
+        await afterwards.add(greet, "Ann")
+
+
+@pytest.mark.parametrize("more", [[], ["--sql"]])
+def test_a_server_that_cannot_be_reached_is_said(command: CommandLine, more: list[str]):
+    run = command("migrate", "--url", "postgresql://127.0.0.1:9/app", *more)
+    assert (run.code, run.out) == (1, "")
+    assert "127.0.0.1" in run.err
 
 
 def test_a_store_without_a_schema_has_nothing_to_do(command: CommandLine, valkey_url: str):

@@ -11,6 +11,7 @@ from afterwards import Afterwards, State
 from afterwards.cli import moving
 from afterwards.errors import StoreUnavailable
 from afterwards.moving import FIRST_BATCH, move
+from tests import databases
 from tests.doors.cli_runs import CommandLine
 from tests.doors.cli_tasks import fail, greet, knowing
 
@@ -165,8 +166,12 @@ async def test_where_nothing_may_be_migrated_the_destination_is_not_made(
 
 
 @pytest.mark.parametrize("there", [True, False])
-async def test_tasks_are_moved_to_a_server_and_from_it(command: CommandLine, valkey_url: str, there: bool):
-    server = f"{valkey_url}?tag={uuid4().hex}"
+@pytest.mark.parametrize("kind", ["postgres", "valkey"])
+async def test_tasks_are_moved_to_a_server_and_from_it(
+    command: CommandLine, request: pytest.FixtureRequest, kind: str, there: bool
+):
+    is_database = kind == "postgres"
+    server = databases.new(request) if is_database else f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}"
     source, to = (command.url, server) if there else (server, command.url)
     await add(source, 3)
     run = command("move", "--url", source, "--to", to)
