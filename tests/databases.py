@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
 
-_OURS = [f"afterwards_{table}" for table in ("schema", "store", "tasks", "workers", "paused")]
+OURS = [f"afterwards_{table}" for table in ("schema", "store", "tasks", "workers", "paused")]
 _HANG_UP = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -22,7 +23,7 @@ def new(request: pytest.FixtureRequest) -> str:
     server = request.getfixturevalue("postgres_url")
     free = _free(server)
     url = free.pop() if free else _made(server)
-    run(url, _HANG_UP, "DROP TABLE IF EXISTS " + ", ".join(_OURS))
+    run(url, _HANG_UP, "DROP TABLE IF EXISTS " + ", ".join(OURS))
     request.addfinalizer(lambda: free.append(url))
     return url
 
@@ -46,6 +47,12 @@ def run(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement.encode())
+
+
+def column(url: str, query: str) -> list[Any]:
+    """The first column of what a query brings."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        return [row[0] for row in connection.execute(query.encode())]
 
 
 def drop(server: str, name: str) -> None:

@@ -95,9 +95,9 @@ class Desk:
             self._ring()
 
     def _time_for(self, errands: Sequence[Errand]) -> float:
-        """Until the first of them cannot wait any longer, but enough for a server that is well."""
-        earliest = min(errand.deadline for errand in errands)
-        return max(min(earliest - time.monotonic(), self._base.patience), self._slowest)
+        """Half of what the first of them can wait, so that there is a second try; but enough for a sound server."""
+        left = min(errand.deadline for errand in errands) - time.monotonic()
+        return max(min(left, self._base.patience) / 2, self._slowest)
 
     async def _after(self, error: Exception, errands: list[Errand]) -> None:
         match trouble(error):

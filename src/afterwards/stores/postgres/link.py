@@ -66,11 +66,11 @@ class Link:
                 yield transaction
             return
         connection = await self.open(timeout)
-        with _watched(connection, timeout):
+        with _watched(connection, timeout) as watch:
             try:
                 yield Transaction(connection, offset, sent_again=sent_again)
             except Exception as error:
-                raise _judged(connection, error, in_doubt=True) from error
+                raise watch.judge(error, in_doubt=True) from error
 
     @asynccontextmanager
     async def transaction(self, offset: timedelta, *, timeout: float, sent_again: bool) -> AsyncGenerator[Transaction]:
@@ -80,7 +80,7 @@ class Link:
         """
         connection = await self.open(timeout)
         committing = False
-        with _watched(connection, timeout):
+        with _watched(connection, timeout) as watch:
             try:
                 await connection.execute(self._begin())
                 yield Transaction(connection, offset, sent_again=sent_again)
@@ -88,7 +88,7 @@ class Link:
                 await connection.execute("COMMIT")
             except Exception as error:
                 await _roll_back(connection)
-                raise _judged(connection, error, in_doubt=committing) from error
+                raise watch.judge(error, in_doubt=committing) from error
             except BaseException:
                 connection.terminate()
                 raise
@@ -123,14 +123,35 @@ async def connect_to(address: Address, *, timeout: float, settings: Mapping[str,
         raise CannotConnect(str(error)) from error
 
 
+class _Watch:
+    """Hangs up when the server has not answered in time: whoever waits for it gets an error, and nothing hangs."""
+
+    def __init__(self, connection: Connection, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self._is_over = False
+
+    def hang_up(self) -> None:
+        self._is_over = True
+        self._connection.terminate()
+
+    def judge(self, error: Exception, *, in_doubt: bool) -> Exception:
+        """The error itself, or that the connection is lost."""
+        if self._is_over:
+            return ConnectionLost(f"the server took too long, more than {self._timeout:.1f} s", in_doubt=in_doubt)
+        if self._connection.is_closed() or may_have_ended(error):
+            return ConnectionLost(str(error) or type(error).__name__, in_doubt=in_doubt)
+        return error
+
+
 @contextmanager
-def _watched(connection: Connection, timeout: float) -> Generator[None]:
-    """Hang up where the server does not answer in time: whoever waits for it gets an error, and nothing hangs."""
-    watch = asyncio.get_running_loop().call_later(timeout, connection.terminate)
+def _watched(connection: Connection, timeout: float) -> Generator[_Watch]:
+    watch = _Watch(connection, timeout)
+    call = asyncio.get_running_loop().call_later(timeout, watch.hang_up)
     try:
-        yield
+        yield watch
     finally:
-        watch.cancel()
+        call.cancel()
 
 
 async def _roll_back(connection: Connection) -> None:
@@ -141,12 +162,3 @@ async def _roll_back(connection: Connection) -> None:
         await connection.execute("ROLLBACK")
     except Exception:  # whatever it is
         connection.terminate()
-
-
-def _judged(connection: Connection, error: Exception, *, in_doubt: bool) -> Exception:
-    """The error itself, or that the connection is lost."""
-    if isinstance(error, ConnectionLost):
-        return error
-    if connection.is_closed() or may_have_ended(error):
-        return ConnectionLost(str(error) or type(error).__name__, in_doubt=in_doubt)
-    return error
