@@ -1,8 +1,8 @@
 """What stands in deploy/ is well formed, fits together, and its commands run.
 
 No container engine runs here: the Compose file and the manifest are checked against the schemas of the Compose
-specification and of Kubernetes, and their commands run as plain processes, on a SQLite file in place of PostgreSQL.
-That images can be built, and that a cluster takes the manifest, is not shown.
+specification and of Kubernetes, and their commands run as plain processes on a PostgreSQL server. That images can be
+built, and that a cluster takes the manifest, is not shown.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import httpx2
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml  # type: ignore[import-untyped]
+
+from tests import databases
 
 PROJECT = Path(__file__).parents[1]
 DEPLOY = PROJECT / "deploy"
@@ -166,10 +168,10 @@ def test_the_image_copies_what_exists_installs_what_exists_and_does_not_run_as_r
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[list[str]], subprocess.Popen[bytes]]]:
-    """Starts a program of the environment as the image would, on a SQLite file."""
+def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[list[str]], subprocess.Popen[bytes]]]:
+    """Starts a program of the environment as the image would, on an empty database."""
     processes: list[subprocess.Popen[bytes]] = []
-    variables = {**os.environ, "AFTERWARDS_URL": f"sqlite:///{tmp_path}/tasks.db", "AFTERWARDS_WORKER": "0"}
+    variables = {**os.environ, "AFTERWARDS_URL": databases.new(request), "AFTERWARDS_WORKER": "0"}
 
     def started(words: list[str]) -> subprocess.Popen[bytes]:
         program = str(Path(sys.executable).with_name(words[0]))
