@@ -81,12 +81,12 @@ def needs_of(dependency: Dependency) -> Needs:
     if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
         raise CannotSolve(f"{what} is solved by name, and can be given by position only: take the `/` away")
     dependant = _read(_taking(parameter), what)
-    _refuse_requests(dependant, what, ())
     if not (dependant.dependencies or dependant.background_tasks_param_name):
         raise CannotSolve(
             f"{what} has the default SOLVED, but no Depends(...) can be seen in its annotation. What an annotation "
             "names has to be imported at run time, not only under TYPE_CHECKING."
         )
+    _refuse_requests(dependant, what, ())
     return Needs(needs=tuple(map(_need_of, dependant.dependencies)), takes_tasks=dependant.background_tasks_param_name)
 
 
