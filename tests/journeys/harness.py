@@ -58,10 +58,12 @@ class Journey:
         """The numbers of the tasks that reached their end at least once."""
         return {int(words[0]) for words in self.marks("end")}
 
-    def serve(self, *arguments: str, port: int | None = None, may_die: bool = False) -> Server:
+    def serve(
+        self, *arguments: str, port: int | None = None, may_die: bool = False, app: str = "the_app:app"
+    ) -> Server:
         """Start uvicorn, and wait until it answers; with `may_die`, or until it has ended."""
         port = port or free_port()
-        command = [sys.executable, "-m", "uvicorn", "the_app:app", "--port", str(port), "--log-level", "warning"]
+        command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), "--log-level", "warning"]
         process = self.start([*command, *arguments])
         server = Server(port, process)
         until(lambda: server.answers() or process.poll() is not None, "the server answers")
