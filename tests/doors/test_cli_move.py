@@ -11,7 +11,7 @@ from afterwards import Afterwards, State
 from afterwards.cli import moving
 from afterwards.errors import StoreUnavailable
 from afterwards.moving import FIRST_BATCH, move
-from tests import databases
+from tests import databases, servers
 from tests.doors.cli_runs import CommandLine
 from tests.doors.cli_tasks import fail, greet, knowing
 
@@ -178,6 +178,16 @@ async def test_tasks_are_moved_to_a_server_and_from_it(
     assert (run.code, run.err) == (0, "")
     assert run.out.startswith("3 tasks were moved from ")
     assert (await waiting(source), await waiting(to)) == (0, 3)
+
+
+async def test_a_destination_that_is_not_safe_is_warned_of(command: CommandLine):
+    await add(command.url, 1)
+    with servers.valkey() as server:  # which keeps nothing on disk
+        run = command.on_store("move", "--to", server.url)
+    assert run.code == 0
+    assert run.out.startswith("1 tasks were moved")
+    assert run.err.startswith("afterwards: Redis at ")
+    assert "appendonly" in run.err
 
 
 async def test_a_move_that_is_broken_off_says_how_far_it_came(

@@ -7,6 +7,8 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import typer
+
 from afterwards.app import Afterwards
 from afterwards.cli.looking import exists, where
 from afterwards.cli.printing import print_json, print_text
@@ -47,6 +49,7 @@ async def _move(source: Store, destination: Store) -> tuple[Cargo, Moved]:
     progress = _Progress()
     try:
         async with _opened(source), _opened(destination):
+            _warn(destination)
             return await move(source, destination, tell=progress.tell)
     except AfterwardsError as error:
         if not progress.carried:
@@ -56,6 +59,12 @@ async def _move(source: Store, destination: Store) -> tuple[Cargo, Moved]:
         ) from error
     finally:
         progress.end()
+
+
+def _warn(destination: Store) -> None:
+    """What is deleted here should be safe there."""
+    for warning in destination.warnings():
+        typer.echo(harmless(f"afterwards: {destination.description}: {warning}"), err=True)
 
 
 @asynccontextmanager
