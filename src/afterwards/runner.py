@@ -105,10 +105,6 @@ class _Try:
     solution: Solution | None = None
     done_in: DoneIn | None = None
 
-    def added(self) -> Sequence[Call]:
-        """The calls that it added so far; with `done_in` they are stored now."""
-        return () if self.solution is None else self.solution.settled_early()
-
 
 class Runner:
     """Runs tasks: `async def` functions in this loop, `def` functions in up to `threads` threads of their own.
@@ -167,7 +163,8 @@ class Runner:
         except Exception as error:  # CannotRead, or annotations from which no schema can be made any more
             return outcomes.failed(task.claim, failure_of(error, hide=__file__))
         if self._joining is not None:
-            attempt.done_in = DoneIn(self._joining, task.claim, began, added=attempt.added)
+            added = tuple[Call, ...] if attempt.solution is None else attempt.solution.settled_early
+            attempt.done_in = DoneIn(self._joining, task.claim, began, added=added)
         try:
             raised = await self._error(attempt)
         except asyncio.CancelledError:
@@ -192,9 +189,12 @@ class Runner:
                 raised = await attempt.solution.end(raised)
         finally:
             _current.reset(token)
-        if isinstance(raised, asyncio.CancelledError) and was_cancelled_from_outside():
-            raise raised
-        return raised
+        try:
+            if isinstance(raised, asyncio.CancelledError) and was_cancelled_from_outside():
+                raise raised
+            return raised
+        finally:
+            del raised  # it knows this frame, and the frame what was solved: a circle that would stay for a while
 
     async def _raised_by(self, attempt: _Try) -> BaseException | None:
         task, solution = attempt.task, attempt.solution
