@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -259,6 +261,28 @@ def test_a_check_of_a_server_that_is_away_says_so():
     checkup = examine(f"redis://:secret@127.0.0.1:{servers.free_port()}")
     assert "cannot be used now" in checkup.unreadable
     assert "secret" not in checkup.unreadable
+
+
+async def test_a_user_who_may_do_what_the_docs_list_can_do_all(server: servers.Server):
+    with another_connection(server.url) as connection:
+        connection.execute_command("ACL", "SETUSER", "tasks", "on", ">right", *rules_in_the_docs("shop"))
+    url = server.url.replace("redis://", "redis://tasks:right@")
+    store, stranger = a_store(url, tag="shop"), a_store(url, add_timeout=timedelta(seconds=2), tag="other")
+    worker = await sign_on(store)
+    await store.add(some_calls(2), claimed_by=worker)
+    await store.census()
+    assert [warning for warning in store.warnings() if "INFO" in warning] == []
+    assert "server" not in of(Level.WRONG, f"{url}?tag=shop")
+    with pytest.raises(StoreUnusable, match="allowed"):
+        await stranger.open()
+    await store.close()
+    await stranger.close()
+
+
+def rules_in_the_docs(tag: str) -> list[str]:
+    page = (Path(__file__).parents[2] / "docs" / "stores" / "redis.md").read_text(encoding="utf-8")
+    [rules] = re.findall(r"^ACL SETUSER tasks on >secret (.+)$", page, re.MULTILINE)
+    return rules.replace("{afterwards}", f"{{{tag}}}").split()
 
 
 # One bad row

@@ -61,6 +61,7 @@ def test_options_of_tls_are_handed_to_the_driver():
 def test_a_description_names_the_servers_and_no_password(url: str):
     description = store_for(url).description
     assert "Redis" in description
+    assert "Valkey" in store_for(url.replace("redis", "valkey")).description
     assert "db:" in description
     assert "secret" not in description
     assert "secret" not in repr(store_for(url))

@@ -57,10 +57,11 @@ class Login:
 class Address:
     """A store's servers and its keys in them.
 
-    `nodes` are the servers, the sentinels of the server called `master`, or some of the cluster. `fsync`: what is
-    durable is on the disk before it is acknowledged; `replicas`: and on so many others.
+    `kind` is what the URL calls them. `nodes` are the servers, the sentinels of the server called `master`, or some of
+    the cluster. `fsync`: what is durable is on the disk before it is acknowledged; `replicas`: and on so many others.
     """
 
+    kind: str
     layout: Layout
     nodes: tuple[Node, ...]
     master: str
@@ -81,11 +82,11 @@ class Address:
         keys = f"keys {{{self.tag}}}"
         match self.layout:
             case Layout.STANDALONE:
-                return f"Redis at {nodes}, database {self.database}, {keys}"
+                return f"{self.kind} at {nodes}, database {self.database}, {keys}"
             case Layout.SENTINEL:
-                return f"Redis {self.master} by the sentinels {nodes}, database {self.database}, {keys}"
+                return f"{self.kind} {self.master} by the sentinels {nodes}, database {self.database}, {keys}"
             case Layout.CLUSTER:
-                return f"Redis cluster at {nodes}, {keys}"
+                return f"{self.kind} cluster at {nodes}, {keys}"
 
 
 def address_of(url: str) -> Address:
@@ -98,6 +99,7 @@ def address_of(url: str) -> Address:
     options = _options(query)
     master, database = _path(layout, path)
     return Address(
+        kind="Valkey" if scheme.startswith("valkey") else "Redis",
         layout=layout,
         nodes=tuple(_node(host, 26379 if layout is Layout.SENTINEL else 6379) for host in hosts.split(",")),
         master=master,
