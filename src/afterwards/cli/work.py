@@ -104,6 +104,8 @@ def work_as_child(shape: Shape, *, number: int, descriptor: int) -> int:
     except (Trouble, UsedWrongly, AfterwardsError) as error:
         channel.cannot_start(str(error))
         return 2 if isinstance(error, UsedWrongly) else 1
+    finally:
+        channel.close()
     return 0
 
 
