@@ -1,5 +1,5 @@
-"""A process that forks while its store is in use. Run by test_sqlite_fork.py, as a process of its own: the tests' own
-has threads that would not survive it.
+"""A process that forks while its store is in use. Run by the tests of forks as a process of its own: the tests' own has
+threads that would not survive it.
 
 Prints what it found: the names of the tasks that were stored, and how the child ended.
 """
@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from pathlib import Path
+from typing import cast
 
+from afterwards.stores import store_for
 from afterwards.tasks import Search
 from tests.contract.builders import TimedStore, a_call, claim_all, end_all, sign_on
-from tests.stores.builders import LONG_PATIENCE, a_store
+from tests.stores.builders import LONG_PATIENCE
 
 CHILD_GOES_FIRST, PARENT_GOES_FIRST = "child", "parent"
 
@@ -66,4 +67,4 @@ def in_child(store: TimedStore, go_on: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(parent(a_store(Path(sys.argv[1]), add_timeout=LONG_PATIENCE), sys.argv[2])))
+    sys.exit(asyncio.run(parent(cast(TimedStore, store_for(sys.argv[1], add_timeout=LONG_PATIENCE)), sys.argv[2])))

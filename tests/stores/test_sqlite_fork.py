@@ -19,7 +19,11 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_both_sides_of_a_fork_go_on_and_nothing_is_lost(tmp_path: Path, who_goes_first: str):
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "tests.stores.forking"]
     run = subprocess.run(
-        [*command, str(tmp_path / "tasks.db"), who_goes_first], capture_output=True, text=True, timeout=60, check=False
+        [*command, f"sqlite:///{tmp_path / 'tasks.db'}", who_goes_first],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert run.returncode == 0, run.stderr
     said, *names = run.stdout.splitlines()
