@@ -18,7 +18,7 @@ from afterwards.tasks import Settled, Task, WorkerId
 
 LARGEST_WRITE = 500
 GATHERING = 0.010  # seconds: while more is on its way, other outcomes and adds come and share the write
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
 
 class Settler:
