@@ -89,7 +89,7 @@ class Writer:
 
 
 def _groups(errands: Iterable[Errand]) -> list[list[Errand]]:
-    """Those of one verb together; those that are written alone come last, each for itself."""
+    """Those of one verb together, in their turn; those that are written alone come last, each for itself."""
     together: dict[Verb[object, object], list[Errand]] = defaultdict(list)
     alone: list[list[Errand]] = []
     for errand in errands:
@@ -97,7 +97,13 @@ def _groups(errands: Iterable[Errand]) -> list[list[Errand]]:
             alone.append([errand])
         else:
             together[errand.verb].append(errand)
-    return [*together.values(), *alone]
+    return [*sorted(together.values(), key=_turn), *alone]
+
+
+def _turn(group: Sequence[Errand]) -> tuple[bool, bool]:
+    """What was foreseen must be used before others change it. Settlements first: adds look for what those free."""
+    verb = group[0].verb
+    return verb.asks is None, verb.alone is None
 
 
 def _questions(groups: Iterable[Sequence[Errand]]) -> Questions:
