@@ -336,6 +336,35 @@ async def test_a_name_of_a_worker_or_queue_that_no_server_takes_fails_alone(valk
     await store.close()
 
 
+# Many at once
+
+
+async def test_adds_that_come_together_are_written_together(server: servers.Server):
+    store = a_store(server.url)
+    await store.add([a_call()])
+    with another_connection(server.url) as connection:
+        connection.config_resetstat()
+        await asyncio.gather(*(store.add([a_call()]) for _ in range(500)))
+        assert connection.info("commandstats")["cmdstat_evalsha"]["calls"] < 250
+    await store.close()
+
+
+async def test_steering_of_many_is_done_in_several_scripts(server: servers.Server):
+    store = a_store(server.url)
+    ids = ids_of(calls := some_calls(2_500))
+    await store.add(calls)
+    assert await store.cancel(ids) == ids
+    assert await store.retry(ids) == ids
+    await store.close()
+
+
+async def test_more_than_one_script_can_take_is_refused_in_words(valkey_url: str):
+    store = a_store(valkey_url)
+    with pytest.raises(CannotStore, match="at most 50000"):
+        await store.add([a_call()] * 50_001)
+    await store.close()
+
+
 # Nothing is scanned past
 
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from afterwards import stored
+from afterwards.errors import CannotStore
 from afterwards.stores.redis import rows
 from afterwards.stores.redis.errands import Ask, Talk
 from afterwards.stores.redis.lost import Lost
 from afterwards.tasks import Added, Call, WorkerId, first_run
+
+MOST_CALLS = 50_000  # of one write: a server takes a million arguments, each call is eleven
 
 _CLAIMED = ord("1")
 
@@ -33,6 +36,14 @@ def add(additions: Sequence[Addition]) -> Talk[list[list[Added]]]:
     flagged = zip(pairs, claimed, strict=True)
     answers = iter([_answer(call, claimer, flag == _CLAIMED, int(now)) for (call, claimer), flag in flagged])
     return [[next(answers) for _ in addition.calls] for addition in additions]
+
+
+def check_count(calls: Sequence[Call]) -> None:
+    """Raise CannotStore for more than one script can take."""
+    if len(calls) > MOST_CALLS:
+        raise CannotStore(
+            f"{len(calls)} calls in one write are more than Redis takes at once: add at most {MOST_CALLS} together"
+        )
 
 
 def lose(lost: Lost, addition: Addition, token: str) -> None:

@@ -15,6 +15,8 @@ Answer = TypeVar("Answer")
 
 Argument = str | int
 
+_MOST_TOGETHER = 1_000  # callers in one talk, so that no script takes long
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -161,7 +163,7 @@ def grouped(errands: Iterable[Errand], new_token: Callable[[], str]) -> list[Gro
     together: dict[Verb[object, object], Group] = {}
     groups: list[Group] = []
     for errand in errands:
-        if errand.verb in together:
+        if errand.verb in together and len(together[errand.verb].errands) < _MOST_TOGETHER:
             together[errand.verb].errands.append(errand)
             continue
         group = Group(verb=errand.verb, errands=[errand], token=new_token())

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, cast
 
 from redis.exceptions import (
-    AskError,
     ConnectionError,
     MovedError,
     NoScriptError,
@@ -191,7 +190,7 @@ class Line:
         for reply in replies:
             if isinstance(reply, ResponseError) and trouble(reply) is Trouble.AWAY:
                 self._is_leaving = True
-            if isinstance(reply, MovedError) and not isinstance(reply, AskError):
+            if isinstance(reply, MovedError):
                 place = cast("_Elsewhere", reply)  # without a host it is the one that was asked
                 self._route.moved(Node(place.host or self._opened().node.host, place.port))
 

@@ -14,6 +14,8 @@ from afterwards.tasks import TaskId
 
 Ids = Sequence[TaskId]
 
+_AT_ONCE = 1_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pausing:
@@ -33,12 +35,12 @@ class Pruning:
 
 def retry(ids: Ids) -> Talk[list[TaskId]]:
     """Those that had ended wait again."""
-    return rows.ids((yield Ask("retry", [id.hex for id in ids])))
+    return (yield from _some_at_a_time("retry", ids))
 
 
 def cancel(ids: Ids) -> Talk[list[TaskId]]:
     """Those that wait are cancelled, those that run are asked to stop."""
-    return rows.ids((yield Ask("cancel", [id.hex for id in ids])))
+    return (yield from _some_at_a_time("cancel", ids))
 
 
 def pause(pausing: Pausing) -> Talk[None]:
@@ -50,3 +52,11 @@ def prune(pruning: Pruning) -> Talk[int]:
     """Delete what ended long ago."""
     arguments = [stored.microseconds(pruning.older_than), max(pruning.limit, 0)]
     return cast("int", (yield Ask("prune", arguments)))
+
+
+def _some_at_a_time(script: str, ids: Ids) -> Talk[list[TaskId]]:
+    """Many ids are several scripts, so that none takes long."""
+    changed: list[TaskId] = []
+    for start in range(0, len(ids), _AT_ONCE):
+        changed += rows.ids((yield Ask(script, [id.hex for id in ids[start : start + _AT_ONCE]])))
+    return changed

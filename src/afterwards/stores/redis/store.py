@@ -150,6 +150,7 @@ class RedisStore:
 
     async def add(self, calls: Sequence[Call], *, claimed_by: WorkerId | None = None) -> list[Added]:
         """Raises CannotStore, with nothing stored, for a call that would not come back as it was."""
+        adding.check_count(calls)
         for call in calls:
             stored.check_call(call)
         addition = Addition(calls=tuple(calls), claimed_by=claimed_by)
