@@ -107,9 +107,10 @@ WHERE task.id = call.id AND task.worker = call.claimed_by AND task.run = 1 AND t
 
 -- name: claim_tasks
 -- The best `limit` of the due tasks this worker may have, best rank first. Within a line the order by rank is the order
--- by due, so the best of all are among the first `limit` of each; those are locked, and the lines are then merged. What
--- another worker has just locked is passed over, so that two of them get different tasks and never wait. Rows that
--- turn out not to be among the best are let go with the statement.
+-- by due, so the best of all are among the first `limit` of each. Where there are many lines these are many more than
+-- are taken, so they are first looked at without a lock: `bar` is the rank of the best but twice the limit, and what
+-- ranks behind it is not locked either. What another worker has just locked is passed over, so that two of them get
+-- different tasks and never wait. Rows that turn out not to be among the best are let go with the statement.
 WITH RECURSIVE {lines},
 claimer AS MATERIALIZED ({claimers}),
 mine AS MATERIALIZED (
@@ -120,10 +121,20 @@ suspect AS MATERIALIZED (
     WHERE :suspects::boolean AND {is_suspect} AND due <= {now} AND {is_open} AND name <> ALL(:unknown::text[])
     ORDER BY {rank}, sequence LIMIT least(1, :limit::bigint) FOR NO KEY UPDATE OF task SKIP LOCKED
 ),
+bar AS MATERIALIZED (
+    SELECT task.due - mine.priority * interval '60 s' AS rank FROM mine CROSS JOIN LATERAL (
+        SELECT due FROM afterwards_tasks
+        WHERE {is_claimable} AND queue = mine.queue AND priority = mine.priority AND due <= {now}
+        AND name <> ALL(:unknown::text[])
+        ORDER BY due LIMIT :limit
+    ) AS task
+    ORDER BY rank OFFSET 2 * :limit LIMIT 1
+),
 candidate AS MATERIALIZED (
     SELECT task.sequence, task.due, task.priority FROM mine CROSS JOIN LATERAL (
         SELECT sequence, due, priority FROM afterwards_tasks
-        WHERE {is_claimable} AND queue = mine.queue AND priority = mine.priority AND due <= {now}
+        WHERE {is_claimable} AND queue = mine.queue AND priority = mine.priority
+        AND due <= least({now}, (SELECT rank FROM bar) + mine.priority * interval '60 s')
         AND name <> ALL(:unknown::text[])
         ORDER BY due, sequence LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
     ) AS task
