@@ -17,14 +17,14 @@ SURROUNDINGS = {"PYRIGHT_PYTHON_CACHE_DIR": str(ROOT / ".boot" / "pyright"), "PY
 BEGINNING = """
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, WebSocket
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from afterwards import Afterwards, BackgroundTasks, Retry, State, Task, TaskHandle, current_task
+from afterwards import SOLVED, Afterwards, BackgroundTasks, Retry, State, Task, TaskHandle, current_task
 from afterwards.starlette import BackgroundTasks as StarletteTasks
 from afterwards.testing import inline, recorded
 
@@ -37,6 +37,31 @@ def write(text: str, times: int = 1) -> int: return len(text) * times
 """
 
 SAMPLES = {
+    "dependencies": """
+class Mailer: ...
+def get_mailer() -> Mailer: return Mailer()
+Mailing = Annotated[Mailer, Depends(get_mailer)]
+
+
+async def by_default(user: int, mailer: Mailer = Depends(get_mailer)) -> None: ...
+async def by_solved(user: int, tasks: BackgroundTasks = SOLVED, *, mailer: Mailing = SOLVED) -> None: ...
+async def bare(user: int, mailer: Mailing) -> None: ...
+
+
+@app.post("/")
+async def endpoint(tasks: BackgroundTasks) -> None:
+    tasks.add_task(by_default, 1)
+    tasks.add_task(by_solved, 1)
+    tasks.using(delay=3).add_task(by_solved, user=1)
+    await afterwards.add(by_solved, 1)
+    tasks.add_task(by_solved, 1, mailer=Mailer())
+    tasks.add_task(bare, 1, Mailer())
+    tasks.add_task(by_default, "1")  # wrong
+    tasks.add_task(by_solved, "1")  # wrong
+    tasks.add_task(by_solved)  # wrong
+    tasks.add_task(by_solved, 1, mailer="mailer")  # wrong
+    tasks.add_task(bare, 1)  # wrong
+""",
     "add_task": """
 @app.post("/")
 async def endpoint(tasks: BackgroundTasks) -> None:
