@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,6 +117,26 @@ def test_send_notification_logs_the_dependencys_line_before_the_endpoints(stage:
         stage.until_done(3)
     lines = ["found query: hello", "message to ada@example.com", "message to bob@example.com"]
     assert stage.text("log.txt").splitlines() == lines
+
+
+def test_register_in_transaction_writes_one_mail_for_one_user(stage: Stage) -> None:
+    server = stage.serve("register_in_transaction:app")
+
+    def mails() -> list[tuple[str]]:
+        with closing(sqlite3.connect(stage.folder / "users.db")) as users:
+            return users.execute('SELECT "to" FROM mails').fetchall()
+
+    with server.client() as client:
+        assert client.post("/users/ada@example.com").status_code == 201
+        assert client.post("/users/ada@example.com").status_code == 409
+        until(lambda: mails() == [("ada@example.com",)], "the mail is written")
+        assert client.post("/users/bob@example.com").status_code == 201
+        until(lambda: mails() == [("ada@example.com",), ("bob@example.com",)], "the other mail is written")
+    with closing(sqlite3.connect(stage.folder / "users.db")) as users:
+        assert users.execute("SELECT count(*), min(state), max(state) FROM afterwards_tasks").fetchone() == (
+            2, "done", "done",
+        )  # fmt: skip
+        assert users.execute("PRAGMA journal_mode").fetchone() == ("delete",), "the file is the app's own"
 
 
 def test_hello_starlette_runs_its_tasks_in_order(stage: Stage) -> None:
