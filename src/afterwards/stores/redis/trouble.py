@@ -119,4 +119,4 @@ def _words(error: Exception, doing: str, place: str) -> AfterwardsError:
 
 def _why(error: Exception) -> str:
     advice = {**_AWAY, **_FULL, **_BROKEN}.get(code_of(error), "")
-    return f"{advice} ({error})" if advice else f"{error}"
+    return f"{advice} ({error})" if advice else f"{error} Is it running, and does the URL name it?"
