@@ -121,6 +121,53 @@ async def main() -> None:
     afterwards.add_sync(write, word="text")  # wrong
     afterwards.using(delay=3).add_sync(send, "1", subject="hello")  # wrong
 """,
+    "transaction": """
+import sqlite3
+
+import aiosqlite
+import psycopg
+import sqlmodel
+from sqlalchemy import Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_scoped_session, async_sessionmaker
+from sqlalchemy.orm import Session, scoped_session
+from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelSession
+
+
+async def sessions(tasks: BackgroundTasks, one: Session, two: AsyncSession, three: scoped_session[Session]) -> None:
+    handle: TaskHandle = tasks.using(transaction=one).add_task(send, 1, subject="hello")
+    handle = tasks.using(transaction=two, delay=3).add_task(write, "text")
+    handle = await afterwards.using(transaction=three).add(write, "text")
+    await current_task().done_in(two)
+    current_task().done_in_sync(one)
+    tasks.using(transaction=two).add_task(write, 3)  # wrong
+
+
+async def others(
+    tasks: BackgroundTasks, one: sqlmodel.Session, two: SQLModelSession, three: async_scoped_session[AsyncSession]
+) -> None:
+    for transaction in (one, two, three):
+        tasks.using(transaction=transaction)
+
+
+async def connections(
+    one: Connection,
+    two: AsyncConnection,
+    three: sqlite3.Connection,
+    four: aiosqlite.Connection,
+    five: psycopg.Connection,
+    six: psycopg.AsyncConnection,
+) -> None:
+    for transaction in (one, two, three, four, five, six):
+        handle: TaskHandle = await afterwards.using(transaction=transaction).add(write, "text")
+    handle = afterwards.using(transaction=three).add_sync(write, "text")
+    await current_task().done_in(six)
+
+
+def mistakes(engine: Engine, maker: async_sessionmaker[AsyncSession]) -> None:
+    afterwards.using(transaction=engine)  # wrong
+    afterwards.using(transaction=maker)  # wrong
+    afterwards.using(transaction="sqlite:///app.db")  # wrong
+""",
     "task": """
 @afterwards.task(queue="mail", priority=7, retry=Retry(attempts=8), name="welcome")
 async def welcome(user: int) -> str: return f"{user} {current_task().attempt}"
