@@ -38,7 +38,7 @@ def whole(text: str) -> Script:
 
 
 def keys(tag: str) -> list[str]:
-    """The keys of a store, in the order of the first line of `shared.lua`; one hash tag, so one slot."""
+    """The keys of a store, in the order in which `shared.lua` names them; one hash tag, so one slot."""
     return [f"{{{tag}}}:{name}" for name in _NAMES]
 
 

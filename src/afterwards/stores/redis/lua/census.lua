@@ -1,4 +1,4 @@
--- with: shared groups
+-- with: shared steps groups
 -- Counts of everything at one moment, from the sizes of the groups: no task is read. Writes nothing.
 --
 -- Answers with the store's now; queue, state and count of each group; how many are held after others and as unknown;

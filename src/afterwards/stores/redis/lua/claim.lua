@@ -1,4 +1,4 @@
--- with: shared
+-- with: shared steps
 -- Claims the best of what is due for a worker: rank = due less a minute for each level of priority, then sequence.
 --
 -- Within a line the order by rank is the order by due, so the best of all are at the heads of the lines, which are

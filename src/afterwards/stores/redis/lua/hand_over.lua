@@ -1,4 +1,4 @@
--- with: shared groups
+-- with: shared steps groups
 -- A page of waiting tasks, held ones too, in the order in which they were stored. Writes nothing.
 --
 -- ARGV: limit, the id after which it goes on or ''.

@@ -1,4 +1,4 @@
--- with: shared
+-- with: shared steps
 -- When the first task is due that a worker could claim. The heads of its lines, and of the suspects' if it takes one.
 -- Writes nothing.
 --

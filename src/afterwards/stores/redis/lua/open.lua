@@ -1,4 +1,4 @@
--- with: shared
+-- with: shared steps
 -- What tells this store from every other, and the steps of its schema that it has had. Writes nothing.
 --
 -- Answers with the id or '', and the number and the oldest code of each step.

@@ -1,4 +1,4 @@
--- with: shared
+-- with: shared steps
 -- Stores waiting tasks of another store, each as it is, in their order; ids that are stored already change nothing.
 --
 -- ARGV: for each task id, name, queue, priority, retry, arguments, hold, due, added, attempt, run, crashes, crashes

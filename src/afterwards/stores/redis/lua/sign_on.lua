@@ -1,4 +1,4 @@
--- with: shared
+-- with: shared steps
 -- Makes a worker known and starts its lease; under the same id again it renews the card.
 --
 -- ARGV: id, host, pid, label, lease, whether it serves all queues, the queues. What waited for its names is freed by

@@ -1,0 +1,148 @@
+-- What happens to a task, step by step, and how a script ends. Stands on shared.lua.
+
+local function run_for(id, life, worker)
+    life[HELD], life[WORKER], life[STARTED], life[TOUCHED] = '', worker, NOW_TEXT, TOKEN
+    life[RUN], life[ATTEMPT] = whole(life[RUN] + 1), whole(life[ATTEMPT] + 1)
+    mark(id, life, IS_RUNNING)
+    call('ZADD', RUNNING, 0, worker .. '\0' .. id)
+end
+
+local function take(id, life, worker)
+    leave(id, life)
+    if find(life[HAS], 'p', 1, true) then
+        call('HDEL', TEXTS, id .. 'p')
+        life[HAS] = string.gsub(life[HAS], 'p', '')
+    end
+    run_for(id, life, worker)
+    write(id, life)
+end
+
+local function stop_running(id, life)
+    call('ZREM', RUNNING, life[WORKER] .. '\0' .. id)
+    if life[STOP] == '1' then
+        call('ZREM', STOPPING, life[WORKER] .. '\0' .. id)
+    end
+    life[WORKER] = ''
+end
+
+-- The members of an index that begin with a worker's id, or with a former's: texts that end before what follows.
+local function of_worker(key, worker, limit)
+    return call('ZRANGEBYLEX', key, '[' .. worker .. '\0', '(' .. worker .. '\1', 'LIMIT', 0, limit)
+end
+
+local function has_text(life, letter)
+    return find(life[HAS], letter, 1, true)
+end
+
+-- Texts that few tasks have: e(rror), r(esult), p(rogress), k(ey). Empty: none.
+local function set_text(id, life, letter, text)
+    if text ~= '' then
+        call('HSET', TEXTS, id .. letter, text)
+        if not has_text(life, letter) then
+            life[HAS] = life[HAS] .. letter
+        end
+    elseif has_text(life, letter) then
+        call('HDEL', TEXTS, id .. letter)
+        life[HAS] = string.gsub(life[HAS], letter, '')
+    end
+end
+
+local function finish(id, life, state)
+    life[HELD], life[FREED], life[ENDED_AT] = '', '1', NOW_TEXT
+    local size = OVERHEAD + call('HSTRLEN', CALLS, id)
+    for letter in string.gmatch(life[HAS], '.') do
+        size = size + call('HSTRLEN', TEXTS, id .. letter)
+    end
+    life[SIZE] = whole(size)
+    grown = grown + size
+    mark(id, life, state)
+    call('ZADD', ENDED, NOW_TEXT, id)
+end
+
+local function erase(id, life)
+    call('HDEL', CALLS, id)
+    call('HDEL', LIVES, id)
+    for letter in string.gmatch(life[HAS], '.') do
+        call('HDEL', TEXTS, id .. letter)
+    end
+    call('ZREM', INDEX, life[SEQUENCE] .. id)
+    if life[ENDED_AT] ~= '' then
+        call('ZREM', ENDED, id)
+        grown = grown - life[SIZE]
+    end
+end
+
+-- Frees who is held after these, whose turn is over; what `claimer` may have of them runs for it at once.
+local function free_followers(ids, claimer)
+    local claimed = {}
+    for _, id in ipairs(ids) do
+        for _, member in ipairs(call('ZRANGEBYLEX', FOLLOWERS, '[' .. id, '(' .. id .. 'g')) do
+            local follower = id_of(member)
+            local life = read(follower)
+            if claimer ~= '' and is_due(life) and may_claim(claimer, line(life[LINE]).queue) then
+                take(follower, life, claimer)
+                claimed[#claimed + 1] = follower
+            else
+                leave(follower, life)
+                life[HELD] = ''
+                enter(follower, life)
+                write(follower, life)
+            end
+        end
+    end
+    return claimed
+end
+
+-- A task as it is told to the caller.
+local function told(id)
+    local life = call('HGET', LIVES, id)
+    local texts = {}
+    for letter in string.gmatch(split(life)[HAS], '.') do
+        texts[#texts + 1] = letter
+        texts[#texts + 1] = call('HGET', TEXTS, id .. letter)
+    end
+    return {id, life, call('HGET', CALLS, id), texts}
+end
+
+local function all_told(ids)
+    local tasks = {}
+    for at, id in ipairs(ids) do
+        tasks[at] = told(id)
+    end
+    return tasks
+end
+
+-- The oldest ended tasks go when there are too many of them, or too large ones: a bounded number for each script.
+local function trim()
+    local excess = math.min(call('ZCARD', ENDED) - MOST_ENDED, 1000)
+    if excess > 0 then
+        for _, id in ipairs(call('ZRANGE', ENDED, 0, excess - 1)) do
+            erase(id, read(id))
+        end
+    end
+    local bytes = tonumber(call('HGET', META, 'ended_bytes') or '0') + grown
+    local left = 1000
+    while bytes > MOST_BYTES and left > 0 do
+        local oldest = call('ZRANGE', ENDED, 0, 0)[1]
+        if not oldest then
+            break
+        end
+        local before = grown
+        erase(oldest, read(oldest))
+        bytes, left = bytes + grown - before, left - 1
+    end
+end
+
+-- The end of every script: keeps the history within its bounds, and wakes who waits for something to claim.
+local function answer(payload)
+    if grown > 0 then
+        trim()
+    end
+    if grown ~= 0 then
+        redis.pcall('HINCRBY', META, 'ended_bytes', whole(grown))  -- may be refused when memory is short and prune frees it
+    end
+    if rings then
+        call('PUBLISH', CHANNEL, CALLER)
+    end
+    return {rings and 1 or 0, payload}
+end
