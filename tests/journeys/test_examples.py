@@ -119,6 +119,19 @@ def test_send_notification_logs_the_dependencys_line_before_the_endpoints(stage:
     assert stage.text("log.txt").splitlines() == lines
 
 
+def test_welcome_mail_solves_its_mailer_and_adds_a_second_mail(stage: Stage) -> None:
+    server = stage.serve("welcome_mail:app")
+    with server.client() as client:
+        assert client.post("/register/ada@example.com").json() == {"registered": "ada@example.com"}
+        stage.until_done(2)
+    assert [(task.queue, task.arguments) for task in stage.tasks()] == [
+        ("default", '{"email":"ada@example.com"}'),
+        ("mail", '{"email":"ada@example.com"}'),
+    ]
+    sent = "from hello@example.com to ada@example.com"
+    assert stage.text("outbox.txt") == f"{sent}: welcome!\n{sent}: did you know?\n"
+
+
 def test_register_in_transaction_writes_one_mail_for_one_user(stage: Stage) -> None:
     server = stage.serve("register_in_transaction:app")
 

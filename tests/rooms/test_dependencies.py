@@ -263,6 +263,40 @@ async def test_dependencies_run_in_the_threads_of_the_worker(tmp_path: Path) -> 
     assert (len(counts), max(counts)) == (8, 2)
 
 
+running: list[int] = []
+
+
+async def alone() -> AsyncIterator[None]:
+    running.append(len(running) + 1)
+    lines.append(f"{len(running)} at once")
+    yield
+    running.pop()
+
+
+def alone_in_thread() -> int:
+    running.append(1)
+    lines.append(f"{len(running)} at once in a thread")
+    may_go_on.wait(0.02)
+    running.pop()
+    return 1
+
+
+async def limited(
+    one: Annotated[None, Depends(alone, max_concurrency=1)],
+    two: Annotated[int, Depends(alone_in_thread, max_concurrency=1)],
+) -> None:
+    await asyncio.sleep(0.02)
+
+
+async def test_a_limit_of_fastapis_on_a_dependency_holds_between_tasks(tmp_path: Path) -> None:
+    shape: Shape = limited
+    async with an_instance(tmp_path).opened(worker=True) as afterwards:
+        added = [await afterwards.add(shape) for _ in range(5)]
+        for one in added:
+            assert (await afterwards.wait(one.id, timeout=15)).state is State.DONE
+    assert lines == ["1 at once", "2 at once in a thread"] * 5, "the second stands inside of the first"
+
+
 # What it adds
 
 
