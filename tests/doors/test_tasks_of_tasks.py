@@ -1,6 +1,9 @@
 """Tasks that take a `BackgroundTasks`: what they add is stored by the write that settles them."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -318,3 +321,27 @@ def test_inline_it_runs_after_its_task_and_before_what_that_added(local: Way):
     with inline(local.afterwards):
         local.afterwards.add_sync(shape)
     assert diary.lines == ["task", "local", "added"]
+
+
+def test_without_fastapi_tasks_without_dependencies_run_and_others_are_refused_in_words(tmp_path: Path):
+    script = """
+import sys
+sys.modules["fastapi"] = None
+from afterwards import Afterwards, CannotSolve
+from afterwards.testing import inline
+from tests.doors.diary import diary, note
+from tests.doors.without_fastapi import adds
+
+afterwards = Afterwards(url="sqlite://")
+with inline(afterwards):
+    afterwards.add_sync(note, "ran")
+    try:
+        afterwards.add_sync(adds)
+    except CannotSolve as error:
+        assert "pip install 'afterwards[fastapi]'" in str(error), error
+    else:
+        raise AssertionError
+assert diary.lines == ["ran"], diary.lines
+"""
+    surroundings = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], cwd=tmp_path, env=surroundings, check=True)
