@@ -391,7 +391,9 @@ async def test_tables_that_are_dropped_under_a_store_are_made_again(store: Timed
 async def test_a_read_only_server_is_away_and_not_unusable(store: TimedStore, url: str):
     name = url.rpartition("/")[2]
     databases.run(url, f"ALTER DATABASE {name} SET default_transaction_read_only = on", TERMINATE)
-    error = await tried(a_store(url, add_timeout=PATIENCE).add([a_call()]))
+    hurried = a_store(url, add_timeout=PATIENCE)
+    error = await tried(hurried.add([a_call()]))
+    await hurried.close()
     assert isinstance(error, StoreUnavailable)
     assert "standby, or set to read only" in str(error)
     with psycopg.connect(url, autocommit=True) as connection:

@@ -239,12 +239,14 @@ def test_both_sides_of_a_fork_go_on_and_nothing_is_lost(url: str, who_goes_first
 
 
 async def test_a_closed_store_leaves_neither_threads_nor_connections_behind(url: str):
+    before = set(threading.enumerate())
     store = a_store(url)
     await store.add([a_call()])
     await store.census()
     await sign_on(store)
     await store.close()
-    assert [thread for thread in threading.enumerate() if thread.name == "afterwards-postgres"] == []
+    left = set(threading.enumerate()) - before
+    assert [thread for thread in left if thread.name == "afterwards-postgres"] == []
     counted = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     async with asyncio.timeout(5):
         while databases.column(url, counted) != [0]:
