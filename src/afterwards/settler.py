@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from afterwards.errors import StoreUnavailable
-from afterwards.events import Events, LoopFailed, Presence, ResultsDropped
+from afterwards.events import Events, LoopFailed, Presence, ResultsDropped, TasksAdded
 from afterwards.outcomes import Outcome
 from afterwards.store import Store
 from afterwards.tasks import Settled, Task, WorkerId
@@ -75,6 +75,7 @@ class Settler:
         settled = await self._until_written(some)
         self._in_hand = 0
         self._say_dropped(some, settled)
+        self._say_added(some, settled)
         self._settled(some, settled.claimed)
         if not self._outcomes:
             self._arrived.clear()
@@ -100,3 +101,10 @@ class Settler:
             held = set(settled.held)
             dropped = tuple(outcome.claim for outcome in some if outcome.claim not in held)
             self._events.say(ResultsDropped(claims=dropped))
+
+    def _say_added(self, some: list[Outcome], settled: Settled) -> None:
+        adding = [outcome for outcome in some if outcome.calls]
+        if adding and self._events.heard(TasksAdded):
+            held = set(settled.held)
+            ids = tuple(call.id for outcome in adding if outcome.claim in held for call in outcome.calls)
+            self._events.say(TasksAdded(ids=ids))

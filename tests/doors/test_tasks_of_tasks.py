@@ -16,7 +16,7 @@ from starlette.background import BackgroundTasks as StarletteTasks
 from starlette.testclient import TestClient
 
 from afterwards import SOLVED, Afterwards, Again, BackgroundTasks, RequestEnded, Retry, State, Stop, Task
-from afterwards.events import LocalTaskFailed, RanLocally
+from afterwards.events import LocalTaskFailed, RanLocally, TasksAdded
 from afterwards.testing import inline
 from tests.doors.diary import diary, gate, note, wait_at_the_gate
 from tests.doors.ways import Means, Way
@@ -157,6 +157,16 @@ def test_nothing_is_stored_before_the_task_has_ended(way: Way, client: TestClien
     gate.set()
     client.portal.call(partial(way.afterwards.wait, handle.id, timeout=15))
     assert diary.wait_for("added") == ["the task waits", "the task", "added"]
+
+
+def test_it_is_said_that_they_are_stored(way: Way, client: TestClient):
+    said: list[Any] = []
+    way.afterwards.hear(said.append, TasksAdded)
+    task = added(way, client, in_a_thread)
+    assert client.portal is not None
+    stored_later, first = client.portal.call(way.afterwards.find)
+    assert [event.ids for event in said] == [(task.id,), (stored_later.id,)]
+    assert first.id == task.id
 
 
 async def begins(word: str) -> None:
