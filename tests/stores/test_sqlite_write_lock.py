@@ -128,6 +128,20 @@ async def test_other_writers_in_a_shared_log_are_warned_of(tmp_path: Path, monke
     await store.close()
 
 
+async def test_other_writers_who_came_later_are_warned_of_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with_an_old_sqlite(monkeypatch)
+    store = a_store(tmp_path / "tasks.db")
+    await store.open()
+    assert store.warnings() == []
+    await store.close()
+    with another_connection(tmp_path / "tasks.db") as connection:
+        connection.execute("CREATE TABLE users (id)")
+    await store.open()
+    [warning] = store.warnings()
+    assert "other code writes to this file" in warning
+    await store.close()
+
+
 async def test_a_sqlite_without_the_error_is_not_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(database, "wal_guard_needed", lambda _: False)
     with another_connection(tmp_path / "app.db") as connection:

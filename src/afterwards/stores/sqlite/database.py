@@ -188,7 +188,7 @@ def _warn_of_log(connection: sqlite3.Connection, *, is_guarded: bool, shared: bo
     danger = f"SQLite {sqlite3.sqlite_version} can damage a write-ahead log when two connections write at once"
     if not is_guarded:
         return [f"{danger}, and there is no file lock here to guard it: let one process write, or use a newer SQLite"]
-    if shared:
+    if shared or connection.execute(STATEMENTS["foreign_tables"]).fetchone()[0]:  # they may have come after ours
         return [
             f"{danger}, and other code writes to this file: give the tasks a file of their own, or use a newer SQLite"
         ]
