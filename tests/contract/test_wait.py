@@ -129,8 +129,8 @@ async def test_a_freed_name_wakes_at_once(store: TimedStore, worker: WorkerId):
 
 
 async def test_a_task_that_becomes_due_wakes_in_time(store: TimedStore, worker: WorkerId):
-    await store.add([a_call(delay=SECOND / 4)])
     began = time.monotonic()
+    await store.add([a_call(delay=SECOND / 4)])
     assert await store.wait(worker, timeout=LONG, suspects=True) is Woken.READY
     assert 0.2 < time.monotonic() - began < 0.25 + AT_ONCE
     assert len(await claim_all(store, worker)) == 1
