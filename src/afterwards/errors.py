@@ -39,8 +39,11 @@ class StoreUnavailable(AfterwardsError):
     """The store cannot be written now: away, locked, full or read-only. In a request the client gets 503."""
 
 
-class StoreUnusable(AfterwardsError):
-    """No waiting would cure the store: a corrupt file, a schema too new, a network filesystem. Refused at start."""
+class StoreUnusable(StoreUnavailable):
+    """No waiting would cure the store: a corrupt file, a schema too new, a network filesystem. Refused at start.
+
+    If the store was away at the start and only then shows itself as such, it stays away until somebody cures it.
+    """
 
 
 class CannotMove(AfterwardsError):

@@ -209,21 +209,21 @@ class Events:
 
 
 class Presence:
-    """Says once that the store is away from somebody who needs it, and once that it is back."""
+    """Says once that the store is away from somebody who needs it, or is unusable, and once that it is back."""
 
     def __init__(self, events: Events, doing: str) -> None:
         self._events = events
         self._doing = doing
-        self._away = False
+        self._away: type[BaseException] | None = None
 
     def away(self, error: BaseException) -> None:
-        """It did not answer."""
-        if not self._away:
-            self._away = True
+        """It did not answer, or answered that it cannot be used."""
+        if self._away is not type(error):
+            self._away = type(error)
             self._events.say(StoreAway(doing=self._doing, error=error))
 
     def back(self) -> None:
         """It has answered."""
-        if self._away:
-            self._away = False
+        if self._away is not None:
+            self._away = None
             self._events.say(StoreBack(doing=self._doing))

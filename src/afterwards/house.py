@@ -11,7 +11,7 @@ from functools import cache, partial
 
 from afterwards.batch import Batch, Taker, TaskHandle, WhenUnnameable
 from afterwards.elsewhere import run_elsewhere
-from afterwards.errors import StoreUnavailable, UnknownTask
+from afterwards.errors import StoreUnavailable, StoreUnusable, UnknownTask
 from afterwards.events import Events, NobodyWorks, StoreAway, StoreOpened
 from afterwards.handoff import HandOff
 from afterwards.joining import Joining
@@ -96,11 +96,11 @@ class House:
             return
         try:
             await self._open_store()
-        except StoreUnavailable as error:
+        except BaseException as error:
+            if not isinstance(error, StoreUnavailable) or isinstance(error, StoreUnusable):
+                await self.close()
+                raise
             self.events.say(StoreAway(doing="open", error=error))
-        except BaseException:
-            await self.close()
-            raise
 
     async def close(self) -> None:
         """Close the store; an add opens it again."""

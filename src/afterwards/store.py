@@ -33,7 +33,8 @@ class Store(Protocol):
     be awaited from any event loop of the process, also from several at once.
 
     Errors: `StoreUnavailable` when the store is away, locked, full or read-only, and nothing was changed;
-    `StoreUnusable` from `open` when no waiting would cure it. After `StoreUnavailable` every method may be tried again.
+    `StoreUnusable`, which is one of those, when no waiting would cure it: from `open`, and from every method of a
+    store that was away when it was opened. After both every method may be tried again.
 
     Durable when they return, as far as the store is set up to be: add, retry, cancel, pause, receive, forget. The
     others may be lost with the machine's power, which costs a second run and nothing else.

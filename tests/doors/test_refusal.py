@@ -153,6 +153,24 @@ def test_an_app_starts_while_its_store_is_locked_and_recovers(way: Way, caplog: 
         assert diary.wait_for("served") == ["served"]
 
 
+def test_an_app_whose_late_store_is_no_store_refuses_tasks_until_somebody_cures_it(
+    way: Way, caplog: pytest.LogCaptureFixture
+):
+    @way.app.post("/{text}")
+    async def endpoint(text: str, tasks: imported.BackgroundTasks):
+        tasks.add_task(note, text)
+
+    with ExitStack() as app_runs:
+        with locked(way.path):
+            client = app_runs.enter_context(way.client())
+        way.path.write_bytes(b"this is no database, whatever its name says" * 100)
+        assert client.post("/refused").status_code == 503
+        assert "damaged or no SQLite file" in caplog.text
+        way.path.unlink()
+        assert client.post("/served").status_code == 200
+        assert diary.wait_for("served") == ["served"]
+
+
 def test_a_url_that_names_no_store_is_refused_at_once():
     with pytest.raises(UnsupportedURL):
         Afterwards(url="mongodb://localhost")

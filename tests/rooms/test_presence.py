@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from afterwards import Afterwards, StoreUnavailable
-from afterwards.events import Event, Events, NobodyWorks, Presence, StoreAway, StoreBack, StoreOpened
+from afterwards import Afterwards, StoreUnavailable, StoreUnusable
+from afterwards.events import Event, Events, LoopFailed, NobodyWorks, Presence, StoreAway, StoreBack, StoreOpened
 
 
 async def task() -> None:
@@ -36,6 +36,40 @@ def test_absence_and_return_are_said_once_each() -> None:
     presence.back()
     presence.back()
     assert heard == [StoreAway(doing="claim", error=error), StoreBack(doing="claim")]
+
+
+def test_a_store_that_was_away_and_then_turns_out_unusable_is_told_once_more() -> None:
+    heard: list[Event] = []
+    events = Events()
+    events.hear(heard.append)
+    presence = Presence(events, "claim")
+    away, unusable = StoreUnavailable("locked"), StoreUnusable("damaged")
+    for error in (away, unusable, unusable):
+        presence.away(error)
+    assert heard == [StoreAway(doing="claim", error=away), StoreAway(doing="claim", error=unusable)]
+
+
+async def test_a_store_that_comes_late_and_is_unusable_is_away_until_it_is_cured(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    folder = tmp_path / "missing"
+    afterwards = Afterwards(url=f"sqlite:///{folder / 'tasks.db'}", add_timeout=0.2)
+    afterwards.hear(heard.append)
+    async with afterwards.opened(worker=True):
+        folder.mkdir()
+        (folder / "tasks.db").write_bytes(b"no database at all" * 1000)
+        await until(lambda: {"claim", "rescue"} <= set(unusable_for(heard)))
+        with pytest.raises(StoreUnusable, match="damaged or no SQLite file"):
+            await afterwards.add(task)
+        (folder / "tasks.db").unlink()
+        await until(lambda: any(isinstance(event, StoreOpened) for event in heard))
+        added = await afterwards.add(task)
+        assert (await afterwards.wait(added.id, timeout=timedelta(seconds=10))).state == "done"
+    assert not any(isinstance(event, LoopFailed) for event in heard)
+    assert sorted(unusable_for(heard)) == ["add", "claim", "rescue"], "each says it once"
+
+
+def unusable_for(heard: list[Event]) -> list[str]:
+    return [event.doing for event in heard if isinstance(event, StoreAway) and isinstance(event.error, StoreUnusable)]
 
 
 async def test_a_store_that_comes_late_is_opened_said_and_worked_on(tmp_path: Path) -> None:
