@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -72,6 +74,30 @@ def test_reload_without_watchfiles_says_what_to_install(command: CommandLine, mo
     run = command("worker", "the_app:afterwards", "--reload")
     assert run.code == 1
     assert "pip install 'afterwards[reload]'" in run.err
+
+
+IN_A_FOLDER_THAT_CANNOT_BE_WATCHED = """
+from pathlib import Path
+Path.cwd = lambda: Path("no-such-folder")
+from afterwards.cli import main
+main()
+"""
+
+
+def test_reload_where_nothing_can_be_watched_ends_in_words(command: CommandLine):
+    words = ["worker", "the_app:afterwards", "--reload"]
+    run = subprocess.run(
+        [sys.executable, "-c", IN_A_FOLDER_THAT_CANNOT_BE_WATCHED, *words],
+        cwd=command.folder,
+        env={**os.environ, "AFTERWARDS_URL": command.url},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert run.returncode == 1
+    assert "no-such-folder cannot be watched for changes" in run.stderr
+    assert "WATCHFILES_FORCE_POLLING=1" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_windows_has_one_process_and_says_so(command: CommandLine, monkeypatch: pytest.MonkeyPatch):

@@ -6,6 +6,7 @@ import logging
 import signal
 
 from afterwards.supervisor.child import Child
+from afterwards.supervisor.reload import CannotWatch
 
 logger = logging.getLogger("afterwards.supervisor")
 
@@ -61,6 +62,10 @@ class Lines:
     def gives_up(self) -> None:
         """No child has ever come up."""
         logger.error("no worker could start; giving up")
+
+    def cannot_watch(self, error: CannotWatch) -> None:
+        """With `--reload`: it is the end."""
+        logger.error("%s", error)
 
     def changed(self, files: list[str]) -> None:
         """With `--reload`."""

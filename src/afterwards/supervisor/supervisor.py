@@ -15,7 +15,7 @@ from afterwards.supervisor.health import Health
 from afterwards.supervisor.lines import Lines
 from afterwards.supervisor.place import Place
 from afterwards.supervisor.probes import answering
-from afterwards.supervisor.reload import changes
+from afterwards.supervisor.reload import CannotWatch, changes
 from afterwards.supervisor.working import ONE_WISH
 
 CANNOT_START = 1
@@ -77,9 +77,14 @@ class Supervisor:
                 each.cancel()
 
     async def _reload(self) -> None:
-        async for files in changes(Path.cwd()):
-            self._lines.changed(files)
-            self._replace_all("its code has changed")
+        try:
+            async for files in changes(Path.cwd()):
+                self._lines.changed(files)
+                self._replace_all("its code has changed")
+        except CannotWatch as error:
+            self._code = CANNOT_START
+            self._lines.cannot_watch(error)
+            self._stop()
 
     def _heed_signals(self, loop: asyncio.AbstractEventLoop) -> None:
         """Not by the loop's own way, which gives the signals back to the system when the loop is closed."""
