@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,6 +91,20 @@ def test_what_is_no_place(command: CommandLine, place: str):
     run = command("list", "--app", place)
     assert run.code == 2
     assert "module:attribute" in run.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no folder that somebody is in")
+@pytest.mark.parametrize(
+    "words",
+    [["list"], ["migrate"], ["list", "--app", "main:x"], ["worker", "main:x"], ["worker", "main:x", "--reload"]],
+)
+def test_a_folder_that_has_been_deleted_is_told(tmp_path: Path, words: list[str]):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    in_it = "import os, shutil\nshutil.rmtree(os.getcwd())\nfrom afterwards.cli import main\nmain()\n"
+    run = subprocess.run([sys.executable, "-c", in_it, *words], cwd=gone, capture_output=True, text=True, timeout=30)
+    assert run.returncode == 1
+    assert run.stderr == "afterwards: the current folder has been deleted or moved away: change to another\n"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,11 @@ def _is_module_name(name: str) -> bool:
 
 
 def check_environment() -> None:
-    """Raises Trouble for a variable that nobody can have meant."""
+    """Raises Trouble for a variable that nobody can have meant, and for a current folder that is gone."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise Trouble("the current folder has been deleted or moved away: change to another") from error
     try:
         environment.runs_inline()
     except ValueError as error:
