@@ -108,6 +108,19 @@ def test_two_signals_a_moment_apart_are_one_wish(journey: Journey) -> None:
     ran_once_each(journey, 1)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_while_the_children_still_begin_ends_them_well(
+    journey: Journey, number: signal.Signals
+) -> None:
+    journey.settings["JOURNEY_GATE"] = str(journey.folder / "gate")  # there is none: the import takes for ever
+    crew = start_crew(journey, "--processes", "2")
+    until(lambda: len(crew.pids()) == 2, "both have been started")
+    os.killpg(crew.process.pid, number)
+    assert crew.process.wait(20) == 0
+    assert "ERROR" not in journey.output()
+    assert "Traceback" not in journey.output()
+
+
 def test_a_child_that_is_told_to_stop_by_itself_finishes_and_is_replaced(journey: Journey) -> None:
     crew = start_crew(journey, "--processes", "2")
     pids = crew.until_ready()

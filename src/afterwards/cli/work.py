@@ -16,6 +16,7 @@ from afterwards.cli.trouble import Trouble, UsedWrongly
 from afterwards.errors import AfterwardsError
 from afterwards.house import House
 from afterwards.supervisor.channel import Channel
+from afterwards.supervisor.child import HELD_BACK
 from afterwards.supervisor.health import Health, Seen
 from afterwards.supervisor.limits import Limits
 from afterwards.supervisor.probes import answering
@@ -92,14 +93,14 @@ def work_here(shape: Shape, *, health: tuple[str, int] | None) -> None:
 
 def work_as_child(shape: Shape, *, number: int, descriptor: int) -> int:
     """Work as one of a supervisor's children; what is wrong is told to it alone. The exit code."""
-    signal.signal(signal.SIGINT, _leave_to_supervisor)
     channel = Channel(descriptor, shape.limits)
     channel.start()
+    _heed_signals(channel)
     try:
         _begin(shape, f"worker-{number}: ")
         house = _house(shape)
         channel.grace = house.settings.options.grace
-        on_signals(channel.stop.tell, heeded=(signal.SIGTERM,))
+        _heed_signals(channel)  # again: the user's module may have taken them
         asyncio.run(work_until(house, channel.watch, stop=channel.stop, rest=channel.rest))
     except (Trouble, UsedWrongly, AfterwardsError) as error:
         channel.cannot_start(str(error))
@@ -151,6 +152,12 @@ def _house(shape: Shape) -> House:
 
 def _health_of(watch: Watch, stop: Wish) -> Health:
     return Health(processes=[Seen(number=1, pid=os.getpid(), report=watch.report())], stopping=stop.told)
+
+
+def _heed_signals(channel: Channel) -> None:
+    signal.signal(signal.SIGINT, _leave_to_supervisor)
+    on_signals(channel.told_to_stop, heeded=(signal.SIGTERM,))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
 
 
 def _leave_to_supervisor(number: int, frame: object) -> None:

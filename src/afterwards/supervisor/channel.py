@@ -43,6 +43,10 @@ class Channel:
         for loop in (self._listen, self._speak):
             threading.Thread(target=loop, name=f"afterwards-child{loop.__name__}", daemon=True).start()
 
+    def told_to_stop(self) -> None:
+        """By somebody else than the supervisor."""
+        self._hear(Wanted.STOP)
+
     def cannot_start(self, text: str) -> None:
         """The last that is said."""
         self._send(CannotStart(text=text))

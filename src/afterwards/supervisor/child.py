@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from afterwards.supervisor.health import Seen
 from afterwards.supervisor.reports import LONGEST_LINE, CannotStart, Report, Wanted, from_line
 
 PATIENCE = 60.0  # seconds without a report, after which a child is ended
+HELD_BACK = (signal.SIGINT, signal.SIGTERM)  # from a new child, until it heeds them
 _LAST_LINES = 1.0  # seconds: what a task forked may hold the socket open for ever
 
 
@@ -114,7 +116,7 @@ async def start_child(number: int, command: Sequence[str], *, patience: float = 
     Raises OSError when the system has none.
     """
     ours, theirs = socket.socketpair()
-    with contextlib.ExitStack() as failed, theirs:
+    with contextlib.ExitStack() as failed, theirs, _held_back():
         failed.callback(ours.close)
         process = await asyncio.create_subprocess_exec(
             *command, "--child", f"{number}:{theirs.fileno()}", pass_fds=[theirs.fileno()]
@@ -122,3 +124,13 @@ async def start_child(number: int, command: Sequence[str], *, patience: float = 
         failed.pop_all()
     reader, writer = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
     return Child(number, process, reader, writer, patience=patience)
+
+
+@contextlib.contextmanager
+def _held_back() -> Generator[None]:
+    """A signal to all of us would end a child in the midst of its imports, with an error; it inherits our mask."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
