@@ -25,7 +25,7 @@ from tests.contract.builders import (
     the_task,
 )
 
-LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+FIRST_INSTANT, LAST_INSTANT = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 async def test_a_call_waits_as_it_was_added(store: TimedStore):
@@ -94,6 +94,17 @@ async def test_an_instant_in_another_zone_is_the_same_instant(store: TimedStore)
     call = a_call(due=due)
     await store.add([call])
     assert (await the_task(store, call.id)).due == due
+
+
+@pytest.mark.parametrize("due", [FIRST_INSTANT, LAST_INSTANT])
+async def test_the_ends_of_the_calendar_are_instants_like_others(store: TimedStore, due: datetime):
+    call = a_call(due=due)
+    await store.add([call])
+    [task] = await store.hand_over(limit=1)
+    assert (task.due, task.due.utcoffset()) == (due, timedelta(0))
+    await store.forget([task.id])
+    await store.receive([task])
+    assert (await the_task(store, call.id)).due.isoformat() == due.isoformat()
 
 
 @pytest.mark.parametrize("delay", [timedelta.max, timedelta(days=365 * 9000)])

@@ -12,8 +12,12 @@
 -- The store's clock. It stands still within a statement.
 (statement_timestamp() + :offset::interval)
 
+-- fragment: first
+-- The first instant that every client can read.
+timestamptz '0001-01-01 00:00:00+00'
+
 -- fragment: last
--- The last instant that every client can read.
+-- The last such. Our driver makes infinities of these two where it sends them, and brings those back without a zone.
 timestamptz '9999-12-31 23:59:59.999999+00'
 
 -- fragment: task
@@ -64,7 +68,7 @@ line (queue, priority, due) AS (
 -- claim index. A former is locked against being settled, so that its end cannot pass by a follower that is not yet
 -- to be seen; where it is stored, its turn decides, and not that it comes in this write once more.
 WITH call AS MATERIALIZED (
-    SELECT call.*, coalesce(due_at, least({now} + delay, {last})) AS due FROM unnest(
+    SELECT call.*, least(greatest(coalesce(due_at, {now} + delay), {first}), {last}) AS due FROM unnest(
         :ids::uuid[], :call_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[],
         :afters::uuid[], :dues::timestamptz[], :delays::interval[], :crashes::integer[], :retries::text[],
         :claimed_by::text[]
@@ -416,8 +420,8 @@ INSERT INTO afterwards_tasks AS task (
     freed, started, retry, error, result, progress, key, state
 )
 SELECT
-    id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, 'waiting'
+    id, name, arguments, queue, priority, held, after, least(greatest(due, {first}), {last}), added, attempt, run,
+    crashes, crashes_allowed, suspect, freed, started, retry, error, result, progress, key, 'waiting'
 FROM unnest(
     :ids::uuid[], :task_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[], :holds::text[],
     :afters::uuid[], :dues::timestamptz[], :added::timestamptz[], :attempts::integer[], :runs::integer[],
