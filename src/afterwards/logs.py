@@ -80,7 +80,8 @@ def _worker(
             queues = "all queues" if event.queues is None else ", ".join(event.queues)
             logger.info("worker %s serves %s, up to %d tasks at once", event.worker, queues, event.concurrency)
         case events.WorkerStopped():
-            logger.info("worker %s stopped; %d tasks still run in threads", event.worker, event.abandoned)
+            left = f"; {event.abandoned} tasks still run in threads" if event.abandoned else ""
+            logger.info("worker %s stopped%s", event.worker, left)
         case events.LeaseWasLost():
             logger.warning("worker %s was believed dead: it drops what it runs and signs on anew", event.worker)
         case events.NobodyWorks():

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import pytest
 
 from afterwards import events
-from afterwards.events import Event, TasksAdded, TasksRescued, TaskStarted
+from afterwards.events import Event, TasksAdded, TasksRescued, TaskStarted, WorkerStopped
 from afterwards.ids import new_id
 from afterwards.logs import WRITTEN, write_logs
-from afterwards.tasks import State, Task
+from afterwards.tasks import State, Task, WorkerId
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 A_TASK = Task(
@@ -35,6 +35,15 @@ def test_a_rescued_task_is_told_as_what_it_has_become(state: State, words: str, 
     assert words in line
     assert state is State.WAITING or "again" not in line
     assert "died" not in line, "a worker that was leaving did not die"
+
+
+@pytest.mark.parametrize(("abandoned", "end"), [(0, "stopped"), (2, "stopped; 2 tasks still run in threads")])
+def test_a_worker_that_stopped_tells_of_threads_only_if_there_are_some(
+    abandoned: int, end: str, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    write_logs(WorkerStopped(worker=WorkerId("it"), abandoned=abandoned))
+    assert caplog.messages == [f"worker it {end}"]
 
 
 def test_every_kind_of_event_is_written_but_those_that_are_many():
