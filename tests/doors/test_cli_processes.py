@@ -113,6 +113,7 @@ def test_a_place_of_the_wrong_form_is_told_once_and_is_a_wrong_use(command: Comm
     out, _ = worker.communicate(timeout=30)
     assert worker.returncode == 2
     assert out.count("has not the form module:attribute") == 1
+    assert "supervisor" not in out, "none has been started for it"
 
 
 def test_lines_of_the_log_tell_whose_they_are(command: CommandLine):

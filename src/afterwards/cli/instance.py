@@ -26,12 +26,7 @@ def instance(app: str | None, url: str | None) -> Afterwards:
 
 def imported(place: str) -> Afterwards:
     """The instance at `module:attribute`. Raises UsedWrongly, Trouble."""
-    module_name, _, attribute = place.partition(":")
-    if not attribute or not _is_module_name(module_name):
-        raise UsedWrongly(
-            f"{place!r} has not the form module:attribute, such as main:afterwards or package.main:afterwards: the "
-            "module's name, not its path, as seen from the current folder"
-        )
+    module_name, attribute = parted(place)
     check_environment()
     module = _module(module_name)
     found: object = module
@@ -41,6 +36,17 @@ def imported(place: str) -> Afterwards:
         return found
     what = "nothing" if found is None else f"a {type(found).__name__}, not an Afterwards"
     raise Trouble(f"{place} is {what}{_suggestion(module)}")
+
+
+def parted(place: str) -> tuple[str, str]:
+    """The module and the attribute that a place names; whether there are such is not looked at. Raises UsedWrongly."""
+    module_name, _, attribute = place.partition(":")
+    if not attribute or not _is_module_name(module_name):
+        raise UsedWrongly(
+            f"{place!r} has not the form module:attribute, such as main:afterwards or package.main:afterwards: the "
+            "module's name, not its path, as seen from the current folder"
+        )
+    return module_name, attribute
 
 
 def _is_module_name(name: str) -> bool:

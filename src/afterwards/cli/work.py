@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, replace
 
 from afterwards import environment
-from afterwards.cli.instance import check_environment, imported
+from afterwards.cli.instance import check_environment, imported, parted
 from afterwards.cli.trouble import Trouble, UsedWrongly
 from afterwards.errors import AfterwardsError
 from afterwards.house import House
@@ -119,6 +119,7 @@ def supervise(shape: Shape, *, processes: int, health: tuple[str, int] | None, r
         )
     if reload and not can_watch():
         raise Trouble("--reload needs watchfiles: pip install 'afterwards[reload]'")
+    parted(shape.place)  # said at once, and not by a child after the other
     _begin(shape, "supervisor: ")
     # -P: a file of the user's that is called as one of ours must not be found in its place.
     command = [sys.executable, "-P", "-m", "afterwards", *shape.words()]

@@ -20,7 +20,7 @@ class Lines:
     def starts(self, processes: int, probes: int | None) -> None:
         """`probes` is the port on which health is asked for."""
         health = "" if probes is None else f"; /live and /ready are answered on port {probes}"
-        logger.info("%d worker processes%s", processes, health)
+        logger.info("%d worker process%s%s", processes, "" if processes == 1 else "es", health)
 
     def cannot_start(self, child: Child) -> None:
         """A child has told why; the others would say the same."""
