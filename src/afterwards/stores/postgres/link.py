@@ -17,11 +17,14 @@ _PREPARING = 10.0  # seconds for the schema, which others may be bringing up to 
 _CACHED_STATEMENTS = 100
 
 # A row that is locked for longer is tried again later, and holds up nobody else. A process that was stopped in the
-# middle of a transaction keeps others waiting no longer than that. An index range is always right here, also while the
+# middle of a transaction keeps others waiting no longer than that. Each statement has to see what was committed before
+# it, and a day has 24 hours, whatever the server was told. An index range is always right here, also while the
 # statistics do not know it yet; and no query is worth compiling.
 _SETTINGS = {
     "lock_timeout": "100ms",
     "idle_in_transaction_session_timeout": "5s",
+    "default_transaction_isolation": "read committed",
+    "TimeZone": "UTC",
     "enable_seqscan": "off",
     "jit": "off",
 }
@@ -105,7 +108,9 @@ class Link:
     def _begin(self) -> str:
         if not self._address.pooled:
             return "BEGIN"
-        return "BEGIN; " + " ".join(f"SET LOCAL {name} = '{value}';" for name, value in self._settings.items())
+        return "BEGIN ISOLATION LEVEL READ COMMITTED; " + " ".join(
+            f"SET LOCAL {name} = '{value}';" for name, value in self._settings.items()
+        )
 
 
 async def connect_to(address: Address, *, timeout: float, settings: Mapping[str, str] = _SETTINGS) -> Connection:
