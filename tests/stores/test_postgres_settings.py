@@ -1,4 +1,4 @@
-"""Settings that an administrator has made for the database, its users or the server: every promise holds all the same."""
+"""What an administrator has set for a database, its users or the server: every promise holds all the same."""
 
 from __future__ import annotations
 

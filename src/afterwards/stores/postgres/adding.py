@@ -42,6 +42,11 @@ async def add(transaction: Transaction, additions: Sequence[Addition]) -> list[l
     return [[next(ordered) for _ in addition.calls] for addition in additions]
 
 
+def weight(addition: Addition) -> int:
+    """About how many characters it sends."""
+    return sum(len(call.arguments) for call in addition.calls)
+
+
 def claims(addition: Addition, answer: list[Added] | None) -> list[Claim]:
     """The claims of an answer; without one, all that there may be."""
     worker = addition.claimed_by

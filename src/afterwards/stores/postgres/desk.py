@@ -22,6 +22,7 @@ _LOCK_PAUSE = 0.02
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _LONGEST_CONNECTING = 5.0
 _LARGEST_WRITE = 1000  # errands
+_HEAVIEST_WRITE = 8 * 2**20  # characters: what the server takes in well before its time is over
 
 
 class Desk:
@@ -36,6 +37,7 @@ class Desk:
         self._idle.set()
         self._away_since: float | None = None
         self._pause = _FIRST_PAUSE
+        self._one_stood_apart = False
         self.closing = False
 
     def take(self, errands: Iterable[Errand]) -> None:
@@ -66,12 +68,18 @@ class Desk:
         await self._link.close()
 
     def _next(self) -> list[Errand]:
-        """What is written next: one that met a lock by itself, the others together."""
+        """What is written next: the others together, and in turn with them one of those that stand apart."""
         deliver([errand for errand in self._waiting if errand.abandoned])
-        waiting = [errand for errand in self._waiting if not errand.abandoned]
-        apart = [errand for errand in waiting if errand.apart][:1]
-        some = apart or waiting[:_LARGEST_WRITE]
-        self._waiting = [errand for errand in waiting if errand not in some] if apart else waiting[_LARGEST_WRITE:]
+        apart, others = _parted(
+            [errand for errand in self._waiting if not errand.abandoned], lambda errand: errand.apart
+        )
+        overdue, apart = _parted(apart, lambda errand: errand.obstacle is not None and errand.is_overdue())
+        for errand in overdue:
+            self._refuse([errand], errand.obstacle or StoreUnavailable())
+        self._one_stood_apart = bool(apart) and not (others and self._one_stood_apart)
+        some = apart[:1] if self._one_stood_apart else others[: _as_many_as_fit(others)]
+        taken = set(some)
+        self._waiting = [errand for errand in (*apart, *others) if errand not in taken]
         return some
 
     async def _work(self, errands: list[Errand]) -> None:
@@ -113,16 +121,20 @@ class Desk:
 
     async def _after_lock(self, error: Exception, errands: list[Errand]) -> None:
         """Somebody holds a lock: halve the batch until it stands alone, so that only that one waits."""
+        overdue, errands = _parted(errands, Errand.is_overdue)
+        self._refuse(overdue, error)
         if len(errands) > 1:
             await self._halve(errands)
-            return
-        [errand] = errands
-        if self.closing or errand.deadline <= time.monotonic():
+        elif self.closing:
             self._refuse(errands, error)
         else:
-            errand.apart = True
-            self._later.append(errand)
-            asyncio.get_running_loop().call_later(_LOCK_PAUSE, self._take_again, errand)
+            for errand in errands:
+                self._set_aside(errand, error)
+
+    def _set_aside(self, errand: Errand, error: Exception) -> None:
+        errand.obstacle = error
+        self._later.append(errand)
+        asyncio.get_running_loop().call_later(_LOCK_PAUSE, self._take_again, errand)
 
     def _take_again(self, errand: Errand) -> None:
         if errand in self._later:
@@ -181,6 +193,24 @@ class Desk:
         if not errand.in_doubt or not isinstance(words, StoreUnavailable):
             return words
         return StoreUnavailable(f"{words} Its answer was lost: it may have been done all the same.")
+
+
+def _parted(errands: Iterable[Errand], by: Callable[[Errand], bool]) -> tuple[list[Errand], list[Errand]]:
+    """Those of which it is true, and the others."""
+    parts: tuple[list[Errand], list[Errand]] = [], []
+    for errand in errands:
+        parts[not by(errand)].append(errand)
+    return parts
+
+
+def _as_many_as_fit(errands: Sequence[Errand]) -> int:
+    """How many of them are one write; at least the first."""
+    weight = 0
+    for number, errand in enumerate(errands[:_LARGEST_WRITE]):
+        weight += errand.verb.weight(errand.request)
+        if weight > _HEAVIEST_WRITE:
+            return max(number, 1)
+    return _LARGEST_WRITE
 
 
 def _is_one_statement(groups: Sequence[Sequence[Errand]]) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar, cast
 
@@ -30,7 +31,8 @@ class Verb(Generic[Request, Answer]):
     """Something the store does: `write` takes the requests of many callers and brings an answer for each.
 
     `doing` is for messages: "adding tasks". `at_once`: one statement does it for all of the requests; `simple`: one
-    does it for a single request. `alone` writes a request that was refused, when that can be saved in part.
+    does it for a single request. `alone` writes a request that was refused, when that can be saved in part. `weight` is
+    about how many characters a request sends. `by_itself`: never in a transaction that does more.
 
     When the answer of the server is lost, the request is sent `again`, and `merge` puts together what both times
     answered. `claims` are those that a request, with its answer if there is one, may have made; should nobody hear of
@@ -42,6 +44,8 @@ class Verb(Generic[Request, Answer]):
     write: Callable[[Transaction, Sequence[Request]], Awaitable[Sequence[Answer]]]
     at_once: bool = False
     simple: bool = False
+    by_itself: bool = False
+    weight: Callable[[Request], int] = field(default=lambda _: 0)
     alone: Callable[[Transaction, Request], Awaitable[Answer]] | None = None
     again: bool = True
     merge: Callable[[Answer, Answer], Answer] | None = None
@@ -93,9 +97,9 @@ class Asker:
 class Errand:
     """One request on its way to a desk and back. Nobody asks for some: then the answer is dropped.
 
-    `deadline` is on the monotonic clock. `careful`: it was refused once, and is now written with care. `apart`: it met
-    a lock, and shall not hold up others. `in_doubt`: it may have been done, and `before` is what would have been
-    answered. `give_back` undoes claims that nobody hears of.
+    `deadline` is on the monotonic clock. `careful`: it was refused once, and is now written with care. `obstacle`: the
+    lock that it met, so that it shall not hold up others. `in_doubt`: it may have been done, and `before` is what would
+    have been answered. `give_back` undoes claims that nobody hears of.
     """
 
     verb: Verb[object, object]
@@ -104,7 +108,7 @@ class Errand:
     give_back: Callable[[list[Claim]], None]
     asker: Asker | None = None
     careful: bool = False
-    apart: bool = False
+    obstacle: Exception | None = None
     in_doubt: bool = False
     before: object = None
     answer: object = None
@@ -114,6 +118,15 @@ class Errand:
     def abandoned(self) -> bool:
         """Nobody waits for it any more, so that it need not be begun."""
         return self.asker is not None and self.asker.gone
+
+    @property
+    def apart(self) -> bool:
+        """It is written by itself, after or before all others."""
+        return self.obstacle is not None or self.verb.by_itself
+
+    def is_overdue(self) -> bool:
+        """Its caller will not wait for another try."""
+        return self.deadline <= time.monotonic()
 
     def lose(self) -> None:
         """The connection broke while it was being written, so that it may or may not have been."""

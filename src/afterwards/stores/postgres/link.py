@@ -108,9 +108,8 @@ class Link:
     def _begin(self) -> str:
         if not self._address.pooled:
             return "BEGIN"
-        return "BEGIN ISOLATION LEVEL READ COMMITTED; " + " ".join(
-            f"SET LOCAL {name} = '{value}';" for name, value in self._settings.items()
-        )
+        settings = [f"SET LOCAL {name} = '{value}';" for name, value in self._settings.items()]
+        return " ".join(["BEGIN ISOLATION LEVEL READ COMMITTED;", *settings])
 
 
 async def connect_to(address: Address, *, timeout: float, settings: Mapping[str, str] = _SETTINGS) -> Connection:

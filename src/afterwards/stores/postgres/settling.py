@@ -53,6 +53,12 @@ async def settle_apart(transaction: Transaction, settlement: Settlement) -> Sett
     )
 
 
+def weight(settlement: Settlement) -> int:
+    """About how many characters it sends."""
+    results = sum(len(outcome.result or "") for outcome in settlement.outcomes)
+    return results + sum(len(call.arguments) for outcome in settlement.outcomes for call in outcome.calls)
+
+
 def merge(before: Settled, now: Settled) -> Settled:
     """Of two times that the same was sent: what held at first counts; followers claimed then were given back."""
     return Settled(held=[*before.held, *(claim for claim in now.held if claim not in before.held)], claimed=now.claimed)

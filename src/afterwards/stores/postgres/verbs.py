@@ -22,13 +22,22 @@ OPEN_TO_ADD = Verb(doing="opening the store", counter=ADD, write=each(_nothing),
 OPEN_TO_WORK = Verb(doing="opening the store", counter=WORK, write=each(_nothing), simple=True)
 OPEN_TO_WATCH = Verb(doing="opening the store", counter=WATCH, write=each(_nothing), simple=True)
 
-ADD_TASKS = Verb(doing="adding tasks", counter=ADD, write=adding.add, at_once=True, claims=adding.claims, resumes=True)
+ADD_TASKS = Verb(
+    doing="adding tasks",
+    counter=ADD,
+    write=adding.add,
+    at_once=True,
+    weight=adding.weight,
+    claims=adding.claims,
+    resumes=True,
+)
 
 CLAIM = Verb(doing="claiming tasks", counter=WORK, write=each(claiming.claim), claims=claiming.claims)
 SETTLE = Verb(
     doing="settling tasks",
     counter=WORK,
     write=settling.settle,
+    weight=settling.weight,
     alone=settling.settle_apart,
     merge=settling.merge,
     claims=settling.claims,
@@ -44,7 +53,7 @@ CANCELLATIONS = Verb(doing="looking for cancellations", counter=WATCH, write=eac
 WORKERS = Verb(doing="listing workers", counter=WATCH, write=each(looking.workers), simple=True)
 UNKNOWN_NAMES = Verb(doing="listing unknown names", counter=WATCH, write=each(looking.unknown_names), simple=True)
 UNTIL_DUE = Verb(doing="waiting for tasks", counter=WATCH, write=each(looking.until_due), simple=True)
-NOTIFY = Verb(doing="waking others", counter=WATCH, write=each(_notify), simple=True)
+NOTIFY = Verb(doing="waking others", counter=WATCH, write=each(_notify), simple=True, by_itself=True)
 
 FIND = Verb(doing="finding tasks", counter=LOOK, write=each(looking.find), simple=True)
 CENSUS = Verb(doing="counting tasks", counter=LOOK, write=each(looking.census))
