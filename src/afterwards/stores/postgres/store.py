@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar, cast
 
 from afterwards import forks, stored
+from afterwards.bell import Waiter
 from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome, returned
@@ -49,6 +50,7 @@ Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
 _POLL = 1.0  # seconds, jittered: a notice is only a hint, this stands behind it
+_LOCK_PAUSE = 0.02  # seconds before another look at what a claim has just passed over
 _FOR_EVER = float("inf")
 
 
@@ -62,6 +64,7 @@ class PostgresStore:
     def __init__(self, url: str, *, add_timeout: timedelta, migrate: bool = True) -> None:
         self._base = Base(address_of(url), patience=add_timeout.total_seconds(), migrates=migrate)
         self._office = Office(self._base)
+        self._empty_handed: set[WorkerId] = set()
         forks.watch(self)
 
     @property
@@ -122,7 +125,10 @@ class PostgresStore:
 
     async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
         wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown))
-        return await self._ask(verbs.CLAIM, wish)
+        tasks = await self._ask(verbs.CLAIM, wish)
+        if not tasks and limit > 0:
+            self._empty_handed.add(worker)
+        return tasks
 
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
         return await self._ask(verbs.SETTLE, Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by))
@@ -159,12 +165,20 @@ class PostgresStore:
                 waiter.hush()
                 until_due = await self._ask(verbs.UNTIL_DUE, glance)
                 if until_due == 0:
+                    await self._pause_before_what_is_locked(worker, waiter)
                     return Woken.READY
+                self._empty_handed.discard(worker)  # there was nothing
                 left = min(ends - time.monotonic(), _FOR_EVER if until_due is None else until_due)
                 if time.monotonic() >= ends:
                     break
                 await waiter.rung(min(left, _POLL * random.uniform(0.7, 1.0)))
         return Woken.TIMEOUT
+
+    async def _pause_before_what_is_locked(self, worker: WorkerId, waiter: Waiter) -> None:
+        """A claim that came back with nothing was no use: somebody else holds what is due, and will for a moment."""
+        if worker in self._empty_handed:
+            self._empty_handed.discard(worker)
+            await waiter.rung(_LOCK_PAUSE)
 
     async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
         return await self._ask(verbs.FIND, Page(search=search, limit=limit, after=after))
