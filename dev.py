@@ -54,6 +54,7 @@ OLDEST = Environment(
     ROOT / ".venv-oldest", group="test", instead=("fastapi==0.128.2", "starlette==0.50.0", "httpx==0.28.1")
 )
 PYTEST = ("python", "-m", "pytest")
+SIDE_BY_SIDE = ("-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")  # processes, each with its own servers
 # An old FastAPI uses what the libraries of today deprecate.
 PYTEST_OLDEST = (*PYTEST, "-W", "ignore::DeprecationWarning", "tests/doors")
 CHECKS = (
@@ -69,10 +70,10 @@ FIXES = (
 )
 COMMANDS = {
     "demo": Command("the registration demo", (("python", "-m", "afterwards", "demo"),), NEWEST),
-    "test": Command("all tests but the long ones", (PYTEST,), NEWEST),
+    "test": Command("all tests but the long ones", ((*PYTEST, *SIDE_BY_SIDE),), NEWEST),
     "check": Command("lint, format, types and the direction of imports", CHECKS, NEWEST),
     "fix": Command("mend what lint and format can mend", FIXES, NEWEST),
-    "contract": Command("what every store promises", ((*PYTEST, "tests/contract"),), NEWEST),
+    "contract": Command("what every store promises", ((*PYTEST, *SIDE_BY_SIDE, "tests/contract"),), NEWEST),
     "soak": Command("the long tests", ((*PYTEST, "-m", "soak"),), NEWEST),
     "bench": Command("requests per second, beside stock FastAPI", (("python", "benchmarks/http_burst.py"),), NEWEST),
     "docs": Command("the examples and links of the docs", ((*PYTEST, "tests/test_docs.py"),), NEWEST),
