@@ -28,7 +28,7 @@ def attach(transaction: object, owner: Owner, call: Call | None) -> None:
     """
     inner = _synchronous(transaction)
     if isinstance(inner, Session):
-        sessions.attach(inner, owner, call)
+        sessions.attach(inner, owner, call, perhaps_within=isinstance(_present(transaction), Session))
     else:
         connections.attach(inner, owner, call)
 

@@ -11,7 +11,7 @@ from functools import cache
 from typing import cast
 
 from sqlalchemy import Connection, TextClause, event, text
-from sqlalchemy.engine import TwoPhaseTransaction
+from sqlalchemy.engine import ExceptionContext, TwoPhaseTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from afterwards.errors import CannotJoinTransaction
@@ -23,9 +23,14 @@ _LEDGER, _COMMITTED = "afterwards.ledger", "afterwards.committed"  # in the conn
 
 
 class ConnectionHand:
-    """Writes on a connection of SQLAlchemy."""
+    """Writes on a connection of SQLAlchemy. Raises CannotJoinTransaction for one that commits every statement."""
 
     def __init__(self, connection: Connection) -> None:
+        if _commits_by_itself(connection):
+            raise CannotJoinTransaction(
+                "this connection commits every statement by itself, so that nothing holds the task and your rows "
+                "together: take one whose isolation level is not AUTOCOMMIT"
+            )
         self._connection = connection
 
     def run(self, statement: Statement) -> int:
@@ -47,6 +52,15 @@ def attach(connection: Connection, owner: Owner, call: Call | None) -> None:
     _ledger_of(connection).add(owner, call, _innermost(connection))
 
 
+def _commits_by_itself(connection: Connection) -> bool:
+    """As its driver says. On SQLite `BEGIN` may have been executed by hand, as SQLAlchemy's page on it proposes."""
+    lent = connection.connection
+    driver = lent.driver_connection
+    if connection.dialect.name == "sqlite" and driver is not None and driver.isolation_level is None:
+        return not driver.in_transaction
+    return getattr(lent.dbapi_connection, "autocommit", None) is True
+
+
 @cache
 def _clause(sql: str) -> TextClause:
     return text(sql)
@@ -59,9 +73,11 @@ def _ledger_of(connection: Connection) -> Ledger:
         for name, ear in _EARS.items():
             if not event.contains(connection, name, ear):
                 event.listen(connection, name, ear)
-        pool = connection.engine.pool
-        if not event.contains(pool, "checkin", _given_back):
-            event.listen(pool, "checkin", _given_back)
+        engine = connection.engine
+        if not event.contains(engine.pool, "checkin", _given_back):
+            event.listen(engine.pool, "checkin", _given_back)
+        if not event.contains(engine, "handle_error", _failed):
+            event.listen(engine, "handle_error", _failed)
     return ledger
 
 
@@ -114,6 +130,13 @@ _EARS: dict[str, Callable[..., None]] = {
     "commit": _commit,
     "rollback": _roll_back,
 }
+
+
+def _failed(context: ExceptionContext) -> None:
+    """If it was the commit, it does not come to pass. Whatever else fails has begun, and was told of it then."""
+    connection = context.connection
+    if connection is not None and not connection.closed and not connection.invalidated:
+        connection.info.pop(_COMMITTED, None)
 
 
 def _given_back(_: object, record: ConnectionPoolEntry) -> None:

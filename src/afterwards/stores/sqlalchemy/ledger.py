@@ -26,13 +26,15 @@ class Owner(Protocol):
 class Entry:
     """A call, or the wish to hear of the commit. `within` is the transaction or savepoint whose end decides on it.
 
-    That is None while it is not known: the savepoint has just been released into the one around it.
+    That is None while it is not known: the savepoint has just been released into the one around it. `written_in` is
+    the one in which it was written, which may be a savepoint inside of that.
     """
 
     owner: Owner
     call: Call | None
     within: object
     is_written: bool
+    written_in: object = None
 
 
 class Ledger:
@@ -41,45 +43,59 @@ class Ledger:
     def __init__(self) -> None:
         self._entries: list[Entry] = []
         self.committing = False  # what is added now has missed the moment of writing
-        self.released = False  # a savepoint has just been
+        self.connection: object = None  # whose last moments are listened to
 
     def add(self, owner: Owner, call: Call | None, within: object) -> None:
         """One more; it is written when its turn has come."""
         self._entries.append(Entry(owner=owner, call=call, within=within, is_written=call is None))
 
-    def awaits_writing(self, within: object) -> bool:
-        """Something in this transaction or savepoint is still to be written."""
-        return any(entry.within is within and not entry.is_written for entry in self._entries)
+    @property
+    def awaits_writing(self) -> bool:
+        """Something is still to be written."""
+        return any(not entry.is_written for entry in self._entries)
 
     def write(self, hand: Hand, within: object) -> None:
         """Write what belongs to this transaction or savepoint: the database undoes it together with that."""
-        entries = [entry for entry in self._entries if entry.within is within and not entry.is_written]
-        for owner in dict.fromkeys(entry.owner for entry in entries):
-            owner.write(hand, [entry.call for entry in entries if entry.owner is owner and entry.call is not None])
-        for entry in entries:
-            entry.is_written = True
+        _write(hand, [entry for entry in self._entries if entry.within is within], within)
+
+    def write_all(self, hand: Hand, innermost: object) -> None:
+        """Write everything in the innermost savepoint: if that is rolled back, what is around it is written anew."""
+        _write(hand, self._entries, innermost)
 
     def pass_on(self, within: object, outwards: object) -> None:
         """The savepoint was released: what is in it belongs to the one around it."""
         for entry in self._entries:
             if entry.within is within:
                 entry.within = outwards
+            if entry.written_in is within:
+                entry.written_in = outwards
 
     def drop(self, within: object) -> None:
-        """It was rolled back."""
+        """It was rolled back, with all that was written in it."""
         self._entries = [entry for entry in self._entries if entry.within is not within]
+        for entry in self._entries:
+            if entry.call is not None and entry.written_in is within:
+                entry.is_written = False
 
     def places(self) -> list[object]:
         """The transactions and savepoints that something is in."""
         return list(dict.fromkeys(entry.within for entry in self._entries))
 
     def take(self) -> list[Entry]:
-        """All entries, which are forgotten here."""
+        """All entries that were written; nothing is remembered here any more."""
         entries, self._entries = self._entries, []
-        return entries
+        return [entry for entry in entries if entry.is_written]
 
 
 def tell(entries: Sequence[Entry]) -> None:
     """Tell their owners that these have been committed."""
     for owner in dict.fromkeys(entry.owner for entry in entries):
         owner.committed([entry.call for entry in entries if entry.owner is owner and entry.call is not None])
+
+
+def _write(hand: Hand, entries: Sequence[Entry], place: object) -> None:
+    waiting = [entry for entry in entries if not entry.is_written]
+    for owner in dict.fromkeys(entry.owner for entry in waiting):
+        owner.write(hand, [entry.call for entry in waiting if entry.owner is owner and entry.call is not None])
+    for entry in waiting:
+        entry.is_written, entry.written_in = True, place

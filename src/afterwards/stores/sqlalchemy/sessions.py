@@ -1,14 +1,15 @@
 """Attaches to a Session: what was added is written when the session commits.
 
-A savepoint that commits writes what was added in it, so that the database itself undoes it together with whatever is
-around. What is left of a savepoint at its end was rolled back.
+A savepoint that commits writes all that waits, so that the database itself undoes it together with whatever is around.
+What is left of a savepoint at its end was rolled back.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import cast
 
-from sqlalchemy import event, exc
+from sqlalchemy import Connection, event, exc
 from sqlalchemy.orm import Session, SessionTransaction
 
 from afterwards.errors import CannotJoinTransaction
@@ -20,17 +21,22 @@ from afterwards.tasks import Call
 _LEDGER = "afterwards.ledger"  # in the session's own `info`
 
 
-def attach(session: Session, owner: Owner, call: Call | None) -> None:
+def attach(session: Session, owner: Owner, call: Call | None, *, perhaps_within: bool) -> None:
     """Let `owner` write `call` when the session commits, and hear of it. Begins a transaction, as `session.add` does.
 
-    Raises CannotJoinTransaction when none has begun and none may begin by itself.
+    `perhaps_within`: the caller may stand inside a flush or a commit of it, and can write there. Raises
+    CannotJoinTransaction when none has begun and none may begin by itself.
     """
+    had_begun = session.in_transaction()
     _begin(session)
     ledger = _ledger_of(session)
     within = _innermost(session)
     ledger.add(owner, call, within)
-    if ledger.committing:
-        ledger.write(hand_of(session), within)
+    if perhaps_within and had_begun:
+        if ledger.committing:
+            ledger.write(hand_of(session), within)
+        else:
+            _listen(ledger, session, session.connection(bind_arguments={"clause": TASKS}))
 
 
 def dialect_of(session: Session) -> str:
@@ -61,9 +67,10 @@ def _ledger_of(session: Session) -> Ledger:
     ledger = cast("Ledger | None", session.info.get(_LEDGER))
     if ledger is None:
         ledger = session.info[_LEDGER] = Ledger()
-        event.listen(session, "before_commit", _before_commit)
-        event.listen(session, "after_commit", _after_commit)
-        event.listen(session, "after_transaction_end", _after_transaction_end)
+        event.listen(session, "after_begin", partial(_after_begin, ledger))
+        event.listen(session, "before_commit", partial(_before_commit, ledger))
+        event.listen(session, "after_commit", partial(_after_commit, ledger))
+        event.listen(session, "after_transaction_end", partial(_after_transaction_end, ledger))
     return ledger
 
 
@@ -72,39 +79,48 @@ def _innermost(session: Session) -> SessionTransaction | None:
     return session.get_nested_transaction() or session.get_transaction()
 
 
-def _before_commit(session: Session) -> None:
-    """Of the transaction or of a savepoint. The flush comes first, since it may add tasks as well."""
+def _after_begin(ledger: Ledger, session: Session, _: SessionTransaction, connection: Connection) -> None:
+    bind = session.get_bind(clause=TASKS)
+    if bind.engine is connection.engine:
+        _listen(ledger, session, connection)
+
+
+def _listen(ledger: Ledger, session: Session, connection: Connection) -> None:
+    """The connection's commit is the last moment: for what a flush adds that the session's own commit has begun."""
+    if ledger.connection is not connection:
+        ledger.connection = connection
+        event.listen(connection, "commit", partial(_last_moment, ledger, session))
+        event.listen(connection, "release_savepoint", partial(_last_moment, ledger, session))
+
+
+def _last_moment(ledger: Ledger, session: Session, connection: Connection, *_: object) -> None:
+    if ledger.awaits_writing:
+        ledger.write_all(ConnectionHand(connection), _innermost(session))
+
+
+def _before_commit(ledger: Ledger, session: Session) -> None:
+    """Of the transaction or of a savepoint. The flush comes first, since it may add tasks as well.
+
+    It may also be one around the innermost savepoint that commits: nothing tells which, and it has no other moment.
+    """
     session.flush()
-    ledger = _ledger_of(session)
-    _write(session, ledger)
+    if ledger.awaits_writing:
+        ledger.write_all(hand_of(session), _innermost(session))
     ledger.committing = session.get_nested_transaction() is None
 
 
-def _after_commit(session: Session) -> None:
-    ledger = _ledger_of(session)
+def _after_commit(ledger: Ledger, session: Session) -> None:
     savepoint = session.get_nested_transaction()
     if savepoint is None:
         tell(ledger.take())
     else:
         ledger.pass_on(savepoint, _around(savepoint))
-        ledger.released = True
 
 
-def _after_transaction_end(session: Session, transaction: SessionTransaction) -> None:
-    ledger = _ledger_of(session)
+def _after_transaction_end(ledger: Ledger, session: Session, transaction: SessionTransaction) -> None:
     ledger.drop(transaction)
     if transaction.parent is None:
         ledger.committing = False
-    elif ledger.released:
-        # The one around it may be on its way to its own commit, and has had its word already.
-        ledger.released = False
-        _write(session, ledger)
-
-
-def _write(session: Session, ledger: Ledger) -> None:
-    within = _innermost(session)
-    if ledger.awaits_writing(within):
-        ledger.write(hand_of(session), within)
 
 
 def _around(savepoint: SessionTransaction) -> SessionTransaction | None:
