@@ -85,6 +85,9 @@ class PsycopgHand:
 
         with Cursor(self._connection) as cursor:
             cursor.execute(_in_percents(statement.sql), statement.values)
+            if cursor.rowcount < 0:  # in a pipeline, which has to be sent before it can answer
+                with self._connection.pipeline() as pipeline:
+                    pipeline.sync()
             return cursor.rowcount
 
 
@@ -99,6 +102,9 @@ class AsyncPsycopgHand:
 
         async with AsyncCursor(self._connection) as cursor:
             await cursor.execute(_in_percents(statement.sql), statement.values)
+            if cursor.rowcount < 0:
+                async with self._connection.pipeline() as pipeline:
+                    await pipeline.sync()
             return cursor.rowcount
 
 
