@@ -38,6 +38,11 @@ def instant(stored: int) -> datetime:
     return _EPOCH + timedelta(microseconds=stored)
 
 
+def duration(stored: int) -> timedelta:
+    """A stored duration."""
+    return timedelta(microseconds=stored)
+
+
 def later(now: int, delay: timedelta) -> int:
     """The stored instant `delay` from now, never beyond what a datetime can hold."""
     return min(now + microseconds(delay), LAST_INSTANT)
@@ -53,6 +58,18 @@ def due_of(call: Call, now: int) -> int:
     if call.due is not None:
         return microseconds_at(call.due)
     return later(now, call.delay) if call.delay else now
+
+
+def deadline_of(call: Call, now: int) -> int | None:
+    """After when the call is not started any more, as it is stored."""
+    if call.deadline is None:
+        return None
+    return later(now, call.deadline) if isinstance(call.deadline, timedelta) else microseconds_at(call.deadline)
+
+
+def timeout_of(thing: Call | Task) -> int | None:
+    """The timeout that was given at the call, as it is stored."""
+    return None if thing.timeout is None else microseconds(thing.timeout)
 
 
 def check_call(call: Call) -> None:

@@ -17,6 +17,7 @@ WorkerId = NewType("WorkerId", str)
 DEFAULT_QUEUE = "default"
 DEFAULT_PRIORITY = 5
 NO_DELAY = timedelta(0)
+_LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 
 
 class State(StrEnum):
@@ -61,7 +62,8 @@ class Call:
 
     `arguments` is JSON text. `delay` counts from the moment of storing, by the store's clock; `due` is an instant that
     the user gave, and wins. `after` is the id of the call before it in its request's line. `crashes` is how many dead
-    processes the task is allowed; `retry` is set only when the policy was given at the call.
+    processes the task is allowed; `retry` and `timeout` are set only when they were given at the call. After its
+    `deadline` the task is not started: an instant, or how long after the moment of storing.
     """
 
     id: TaskId
@@ -74,6 +76,8 @@ class Call:
     after: TaskId | None = None
     crashes: int = 3
     retry: Retry | None = None
+    timeout: timedelta | None = None
+    deadline: datetime | timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +123,8 @@ class Task:
     key: str | None = None
     stop_asked: bool = False
     retry: Retry | None = None
+    timeout: timedelta | None = None
+    deadline: datetime | None = None
 
     @property
     def claim(self) -> Claim:
@@ -146,7 +152,15 @@ def first_run(call: Call, *, now: datetime, worker: WorkerId) -> Task:
         worker=worker,
         started=now,
         retry=call.retry,
+        timeout=call.timeout,
+        deadline=_deadline_of(call, now),
     )
+
+
+def _deadline_of(call: Call, now: datetime) -> datetime | None:
+    if not isinstance(call.deadline, timedelta):
+        return None if call.deadline is None else call.deadline.astimezone(UTC)
+    return now + min(call.deadline, _LAST_INSTANT - now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from afterwards.retries import Retry
 from afterwards.tasks import Search, State, WorkerId
 from tests.contract.builders import (
     HOUR,
+    MINUTE,
     SECOND,
     TimedStore,
     a_call,
@@ -21,6 +22,7 @@ from tests.contract.builders import (
     claim_all,
     end_all,
     ids_of,
+    sign_on,
     some_calls,
     the_task,
 )
@@ -119,6 +121,47 @@ async def test_a_policy_given_at_the_call_is_kept(store: TimedStore):
     call = a_call(retry=retry)
     await store.add([call])
     assert (await the_task(store, call.id)).retry == retry
+
+
+@pytest.mark.parametrize("timeout", [timedelta(microseconds=1), timedelta(seconds=1.5), timedelta(days=36_500)])
+async def test_a_timeout_given_at_the_call_is_kept_and_handed_to_whoever_claims(store: TimedStore, timeout: timedelta):
+    worker = await sign_on(store)
+    running, call = await a_running_task(store, worker, timeout=timeout), a_call(timeout=timeout)
+    assert (running.timeout, (await the_task(store, running.id)).timeout) == (timeout, timeout)
+    await store.add([call, a_call()])
+    claimed = {task.id: task.timeout for task in await claim_all(store, worker)}
+    assert claimed.pop(call.id) == timeout
+    assert set(claimed.values()) == {None}
+
+
+@pytest.mark.parametrize(
+    "deadline", [datetime(2040, 1, 1, 12, tzinfo=UTC), LAST_INSTANT, datetime(1, 1, 1, tzinfo=UTC)], ids=str
+)
+async def test_a_deadline_at_an_instant_is_kept(store: TimedStore, deadline: datetime):
+    worker = await sign_on(store)
+    running, call = await a_running_task(store, worker, deadline=deadline), a_call(deadline=deadline)
+    await store.add([call, a_call()])
+    assert (running.deadline, (await the_task(store, running.id)).deadline) == (deadline, deadline)
+    assert {task.deadline for task in await claim_all(store, worker)} == {deadline, None}
+
+
+async def test_a_deadline_that_is_so_far_away_counts_from_the_storing_by_the_stores_clock(store: TimedStore):
+    worker = await sign_on(store)
+    store.clock_offset = timedelta(days=3)
+    running, call = await a_running_task(store, worker, deadline=MINUTE), a_call(deadline=MINUTE, delay=HOUR)
+    await store.add([call])
+    for id in (running.id, call.id):
+        task = await the_task(store, id)
+        assert task.deadline == task.added + MINUTE
+    assert running.deadline == (await the_task(store, running.id)).deadline
+
+
+async def test_a_deadline_beyond_the_calendar_ends_with_the_calendar(store: TimedStore):
+    worker = await sign_on(store)
+    running, call = await a_running_task(store, worker, deadline=timedelta.max), a_call(deadline=timedelta.max)
+    await store.add([call])
+    assert {(await the_task(store, id)).deadline for id in (running.id, call.id)} == {LAST_INSTANT}
+    assert running.deadline == LAST_INSTANT
 
 
 @pytest.mark.parametrize(

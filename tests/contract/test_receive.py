@@ -57,6 +57,8 @@ def a_full_task(**options: object) -> Task:
         progress='{"done": 3}',
         key="welcome:7",
         retry=Retry(attempts=9, crashes=2),
+        timeout=timedelta(seconds=1.5),
+        deadline=an_hour + timedelta(days=2),
     )
     return replace(task, **options)  # type: ignore[arg-type]  # as said
 

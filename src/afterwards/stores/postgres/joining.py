@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Protocol, cast
@@ -146,11 +146,18 @@ def _row(place: int, call: Call) -> dict[str, object]:
         "queue": call.queue,
         "priority": call.priority,
         "after": None if call.after is None else str(call.after),
-        "due": None if call.due is None else stored.instant(stored.microseconds_at(call.due)).isoformat(),
+        "due": _instant(call.due),
         "delay": _interval(call.delay),
         "crashes_allowed": call.crashes,
         "retry": None if call.retry is None else stored.retry_text(call.retry),
+        "timeout": None if call.timeout is None else _interval(call.timeout),
+        "deadline": _instant(call.deadline) if isinstance(call.deadline, datetime) else None,
+        "time_left": _interval(call.deadline) if isinstance(call.deadline, timedelta) else None,
     }
+
+
+def _instant(instant: datetime | None) -> str | None:
+    return None if instant is None else stored.instant(stored.microseconds_at(instant)).isoformat()
 
 
 def _interval(duration: timedelta) -> str:

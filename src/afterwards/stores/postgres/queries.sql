@@ -24,7 +24,8 @@ timestamptz '9999-12-31 23:59:59.999999+00'
 -- One task as rows.py reads it, in its order.
 task.id, task.name, task.arguments, task.queue, task.priority, task.state, task.held, task.after, task.due, task.added,
 task.attempt, task.run, task.crashes, task.crashes_allowed, task.suspect, task.freed, task.worker, task.started,
-task.ended, task.error, task.result, task.progress, task.key, task.stop_asked, task.retry
+task.ended, task.error, task.result, task.progress, task.key, task.stop_asked, task.retry,
+task.timeout, task.deadline
 
 -- fragment: is_claimable
 -- What may be claimed, in the words of its index.
@@ -68,12 +69,18 @@ line (queue, priority, due) AS (
 -- claim index. A former is locked against being settled, so that its end cannot pass by a follower that is not yet
 -- to be seen; where it is stored, its turn decides, and not that it comes in this write once more.
 WITH call AS MATERIALIZED (
-    SELECT call.*, least(greatest(coalesce(due_at, {now} + delay), {first}), {last}) AS due FROM unnest(
+    SELECT
+        call.*, least(greatest(coalesce(due_at, {now} + delay), {first}), {last}) AS due,
+        CASE WHEN deadline_at IS NOT NULL OR time_left IS NOT NULL
+            THEN least(greatest(coalesce(deadline_at, {now} + time_left), {first}), {last})
+        END AS deadline
+    FROM unnest(
         :ids::uuid[], :call_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[],
         :afters::uuid[], :dues::timestamptz[], :delays::interval[], :crashes::integer[], :retries::text[],
-        :claimed_by::text[]
+        :timeouts::interval[], :deadlines::timestamptz[], :times_left::interval[], :claimed_by::text[]
     ) WITH ORDINALITY AS call (
-        id, name, arguments, queue, priority, after, due_at, delay, crashes_allowed, retry, claimed_by, place
+        id, name, arguments, queue, priority, after, due_at, delay, crashes_allowed, retry, timeout, deadline_at,
+        time_left, claimed_by, place
     )
 ),
 former AS MATERIALIZED (
@@ -90,7 +97,7 @@ judged AS MATERIALIZED (
 )
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry, worker,
-    started
+    started, timeout, deadline
 )
 SELECT
     id, name, arguments, queue, priority,
@@ -98,7 +105,8 @@ SELECT
     CASE WHEN is_held THEN 'after' END,
     after, due, {now}, is_claimed::integer, is_claimed::integer, crashes_allowed, retry,
     CASE WHEN is_claimed THEN claimed_by END,
-    CASE WHEN is_claimed THEN {now} END
+    CASE WHEN is_claimed THEN {now} END,
+    timeout, deadline
 FROM judged ORDER BY place
 ON CONFLICT (id) DO NOTHING
 RETURNING task.id, task.worker IS NOT NULL, task.added
@@ -417,19 +425,21 @@ SELECT id, freed FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) ORDER BY seq
 -- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, state
+    freed, started, retry, error, result, progress, key, timeout, deadline, state
 )
 SELECT
     id, name, arguments, queue, priority, held, after, least(greatest(due, {first}), {last}), added, attempt, run,
-    crashes, crashes_allowed, suspect, freed, started, retry, error, result, progress, key, 'waiting'
+    crashes, crashes_allowed, suspect, freed, started, retry, error, result, progress, key, timeout,
+    CASE WHEN deadline IS NOT NULL THEN least(greatest(deadline, {first}), {last}) END, 'waiting'
 FROM unnest(
     :ids::uuid[], :task_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[], :holds::text[],
     :afters::uuid[], :dues::timestamptz[], :added::timestamptz[], :attempts::integer[], :runs::integer[],
     :crashes::integer[], :allowed::integer[], :suspects::boolean[], :turns_over::boolean[], :started::timestamptz[],
-    :retries::text[], :errors::text[], :results::text[], :progress::text[], :keys::text[]
+    :retries::text[], :errors::text[], :results::text[], :progress::text[], :keys::text[],
+    :timeouts::interval[], :deadlines::timestamptz[]
 ) WITH ORDINALITY AS received (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, place
+    freed, started, retry, error, result, progress, key, timeout, deadline, place
 )
 ORDER BY place
 ON CONFLICT (id) DO NOTHING

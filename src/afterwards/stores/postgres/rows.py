@@ -20,6 +20,7 @@ _STATES = {str(state): state for state in State}
 TaskRow = tuple[
     UUID, str, str, str, int, str, str | None, UUID | None, datetime, datetime, int, int, int, int, bool, bool,
     str | None, datetime | None, datetime | None, str | None, str | None, str | None, str | None, bool, str | None,
+    timedelta | None, datetime | None,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, datetime, datetime, bool]
 
@@ -52,6 +53,9 @@ def call_columns(calls: Sequence[Call]) -> dict[str, list[object]]:
         "delays": [wait(call.delay) for call in calls],
         "crashes": [call.crashes for call in calls],
         "retries": [None if call.retry is None else stored.retry_text(call.retry) for call in calls],
+        "timeouts": [call.timeout for call in calls],
+        "deadlines": [aware(call.deadline) if isinstance(call.deadline, datetime) else None for call in calls],
+        "times_left": [wait(call.deadline) if isinstance(call.deadline, timedelta) else None for call in calls],
     }
 
 
@@ -110,6 +114,8 @@ def received_columns(tasks: Sequence[Task], holds: Sequence[Hold | None]) -> dic
         "results": [task.result for task in tasks],
         "progress": [task.progress for task in tasks],
         "keys": [task.key for task in tasks],
+        "timeouts": [task.timeout for task in tasks],
+        "deadlines": [None if task.deadline is None else aware(task.deadline) for task in tasks],
     }
 
 
@@ -121,7 +127,8 @@ def tasks(rows: Sequence[Row]) -> list[Task]:
 def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
-        suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry,
+        suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
+        deadline,
     ) = row  # fmt: skip
     return Task(
         id=_own(id),
@@ -149,6 +156,8 @@ def _task(row: TaskRow) -> Task:
         key=key,
         stop_asked=stop_asked,
         retry=None if retry is None else stored.retry(retry),
+        timeout=timeout,
+        deadline=deadline,
     )
 
 

@@ -13,7 +13,7 @@ from afterwards.stores.redis.errands import Ask, Talk
 from afterwards.stores.redis.lost import Lost
 from afterwards.tasks import Added, Call, WorkerId, first_run
 
-MOST_CALLS = 50_000  # of one write: a server takes a million arguments, each call is eleven
+MOST_CALLS = 50_000  # of one write: a server takes a million arguments, each call is thirteen
 
 _CLAIMED = ord("1")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
@@ -34,6 +34,8 @@ def call_arguments(call: Call, claimer: WorkerId | None) -> tuple[Argument, ...]
         stored.microseconds(call.delay) if call.delay else "",
         "" if call.after is None else call.after.hex,
         call.crashes,
+        _number(stored.timeout_of(call)),
+        _deadline(call.deadline),
         claimer or "",
     )
 
@@ -83,7 +85,22 @@ def received_arguments(task: Task, hold: Hold | None) -> tuple[Argument, ...]:
         task.result or "",
         task.progress or "",
         task.key or "",
+        _number(stored.timeout_of(task)),
+        _deadline(task.deadline),
     )
+
+
+def _deadline(deadline: datetime | timedelta | None) -> Argument:
+    """An instant; or, after a plus, how long it is to the deadline, for the script to add to its own clock."""
+    if deadline is None:
+        return ""
+    if isinstance(deadline, timedelta):
+        return f"+{stored.microseconds(deadline)}"
+    return stored.microseconds_at(deadline)
+
+
+def _number(number: int | None) -> Argument:
+    return "" if number is None else number
 
 
 def card_arguments(card: WorkerCard) -> list[Argument]:
@@ -111,7 +128,7 @@ def _task(told: Told) -> Task:
         state, held, _, _, due, added, attempt, run, crashes, allowed, suspect, freed, stop_asked, worker, started,
         ended, _, _, after, *_,
     ) = life.split(b"\0")  # fmt: skip
-    name, queue, priority, retry, arguments = call.decode().split("\0")
+    name, queue, priority, retry, arguments, timeout, deadline = call.decode().split("\0")
     texts = dict(zip(pairs[::2], pairs[1::2], strict=True)) if pairs else _NO_TEXTS
     error = texts.get(b"e")
     due_at = stored.instant(int(due))
@@ -141,6 +158,8 @@ def _task(told: Told) -> Task:
         key=_text(texts, b"k"),
         stop_asked=stop_asked == b"1",
         retry=stored.retry(retry) if retry else None,
+        timeout=stored.duration(int(timeout)) if timeout else None,
+        deadline=stored.instant(int(deadline)) if deadline else None,
     )
 
 

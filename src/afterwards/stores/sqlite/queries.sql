@@ -57,7 +57,8 @@ line (queue, priority, due) AS (
 -- One task as the JSON list that rows.py reads, in its order.
 json_array(
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
-    suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry
+    suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
+    deadline
 )
 
 -- name: open_pairs
@@ -75,9 +76,9 @@ SELECT json_group_array(json_array(id, freed)) FROM afterwards_tasks WHERE id IN
 -- apart does. What is claimed in the same write goes in as running and never touches the claim index.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started
+    worker, started, timeout, deadline
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: added_among
@@ -324,9 +325,9 @@ SELECT json_group_array({task}) FROM (
 -- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, state
+    freed, started, retry, error, result, progress, key, state, timeout, deadline
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: waiting_among
@@ -343,7 +344,7 @@ DELETE FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
 -- INSERT by its first word, since sqlite3 begins a transaction by itself only where it sees that.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started
+    worker, started, timeout, deadline
 )
 SELECT
     json_extract(call.value, '$[0]'), json_extract(call.value, '$[1]'), json_extract(call.value, '$[2]'),
@@ -351,7 +352,7 @@ SELECT
     json_extract(call.value, '$[6]'), json_extract(call.value, '$[7]'), json_extract(call.value, '$[8]'),
     json_extract(call.value, '$[9]'), json_extract(call.value, '$[10]'), json_extract(call.value, '$[11]'),
     json_extract(call.value, '$[12]'), json_extract(call.value, '$[13]'), json_extract(call.value, '$[14]'),
-    json_extract(call.value, '$[15]')
+    json_extract(call.value, '$[15]'), json_extract(call.value, '$[16]'), json_extract(call.value, '$[17]')
 FROM json_each(:calls) AS call
 WHERE EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = :store)
 ORDER BY call.key

@@ -17,7 +17,8 @@ Row = tuple[str | int | None, ...]
 # The columns of the `task` fragment in queries.sql, in its order.
 TaskRow = tuple[
     str, str, str, str, int, str, str | None, str | None, int, int, int, int, int, int, int, int, str | None,
-    int | None, int | None, str | None, str | None, str | None, str | None, int, str | None,
+    int | None, int | None, str | None, str | None, str | None, str | None, int, str | None, int | None,
+    int | None,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, int, int, int]
 
@@ -51,6 +52,8 @@ def call_row(place: Place, now: int) -> Row:
         None if call.retry is None else stored.retry_text(call.retry),
         claimer,
         now if is_claimed else None,
+        stored.timeout_of(call),
+        stored.deadline_of(call, now),
     )
 
 
@@ -79,6 +82,8 @@ def received_row(task: Task, hold: Hold | None) -> Row:
         task.progress,
         task.key,
         task.state,
+        stored.timeout_of(task),
+        None if task.deadline is None else stored.microseconds_at(task.deadline),
     )
 
 
@@ -114,7 +119,8 @@ def tasks(rows: Sequence[Sequence[object]]) -> list[Task]:
 def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
-        suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry,
+        suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
+        deadline,
     ) = row  # fmt: skip
     due_at = stored.instant(due)
     return Task(
@@ -143,6 +149,8 @@ def _task(row: TaskRow) -> Task:
         key=key,
         stop_asked=bool(stop_asked),
         retry=None if retry is None else stored.retry(retry),
+        timeout=None if timeout is None else stored.duration(timeout),
+        deadline=None if deadline is None else stored.instant(deadline),
     )
 
 

@@ -1,9 +1,10 @@
 -- Stores the calls that stand in ARGV from `at` on. Used where calls come by themselves and where outcomes bring them.
 --
--- Each is id, name, queue, priority, retry, arguments, due, delay, after, crashes allowed, claimer. Ids that are stored
--- already change nothing. The answer has a letter for each: '1' for one that this write claimed.
+-- Each is id, name, queue, priority, retry, arguments, due, delay, after, crashes allowed, timeout, deadline (after
+-- a plus: how far from now), claimer. Ids that are stored already change nothing. The answer has a letter for each:
+-- '1' for one that this write claimed.
 
-local CALL_WIDTH = 11
+local CALL_WIDTH = 13
 
 local function is_held(id, after, incoming)
     if after == '' or after == id then
@@ -17,11 +18,14 @@ local function is_held(id, after, incoming)
 end
 
 local function store_call(at, incoming)
-    local id, name, queue, priority, retry, arguments, due, delay, after, allowed, claimer =
+    local id, name, queue, priority, retry, arguments, due, delay, after, allowed, timeout, deadline, claimer =
         unpack(ARGV, at, at + CALL_WIDTH - 1)
     begin()
     if due == '' then
         due = delay == '' and NOW_TEXT or later(delay)
+    end
+    if sub(deadline, 1, 1) == '+' then
+        deadline = later(sub(deadline, 2))
     end
     local held = is_held(id, after, incoming)
     local sequence = format('%012x', call('HINCRBY', META, 'sequence', 1))
@@ -29,7 +33,7 @@ local function store_call(at, incoming)
         IS_WAITING, held and 'after' or '', line_of(queue, name, priority), sequence, due, NOW_TEXT, '0', '0', '0',
         allowed, '0', '0', '0', '', '', '', TOKEN, '', after == id and '' or after, '0',
     }
-    call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments}, '\0'))
+    call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments, timeout, deadline}, '\0'))
     local is_claimed = claimer ~= '' and not held and is_due(life) and may_claim(claimer, queue)
     if is_claimed then
         run_for(id, life, claimer)

@@ -2,10 +2,10 @@
 -- Stores waiting tasks of another store, each as it is, in their order; ids that are stored already change nothing.
 --
 -- ARGV: for each task id, name, queue, priority, retry, arguments, hold, due, added, attempt, run, crashes, crashes
--- allowed, suspect, whether its turn is over, started, after, error, result, progress, key. Answers with those that were
--- new. A hold after a former is looked at once more, since its turn may have ended meanwhile.
+-- allowed, suspect, whether its turn is over, started, after, error, result, progress, key, timeout, deadline. Answers
+-- with those that were new. A hold after a former is looked at once more, since its turn may have ended meanwhile.
 
-local WIDTH = 21
+local WIDTH = 23
 
 local received, incoming = {}, {}
 for at = FIRST, #ARGV, WIDTH do
@@ -13,7 +13,7 @@ for at = FIRST, #ARGV, WIDTH do
 end
 for at = FIRST, #ARGV, WIDTH do
     local id, name, queue, priority, retry, arguments, held, due, added, attempt, run, crashes, allowed, suspect, freed,
-        started, after, error, result, progress, key = unpack(ARGV, at, at + WIDTH - 1)
+        started, after, error, result, progress, key, timeout, deadline = unpack(ARGV, at, at + WIDTH - 1)
     local stored = read(id)
     if not stored then
         begin()
@@ -26,7 +26,7 @@ for at = FIRST, #ARGV, WIDTH do
             format('%012x', call('HINCRBY', META, 'sequence', 1)), due, added, attempt, run, crashes, allowed, suspect,
             freed, '0', '', started, '', TOKEN, '', after, '0',
         }
-        call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments}, '\0'))
+        call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments, timeout, deadline}, '\0'))
         set_text(id, life, 'e', error)
         set_text(id, life, 'r', result)
         set_text(id, life, 'p', progress)
