@@ -11,6 +11,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, UOWTransaction, mapped_column
+from sqlalchemy.orm.session import JoinTransactionMode
 from sqlalchemy.pool import NullPool
 
 from afterwards import Afterwards, CannotJoinTransaction
@@ -116,17 +117,22 @@ async def test_what_a_flush_adds_is_stored_when_the_commit_itself_flushes(
 
 
 @ONE_OF_EACH
-async def test_so_it_is_in_a_session_that_is_a_savepoint_of_a_connection(
-    afterwards: Afterwards, greeting: type[Session], engine: sqlalchemy.Engine, url: str
+@pytest.mark.parametrize("mode", ["create_savepoint", "rollback_only", "control_fully"])
+async def test_so_it_is_in_a_session_on_a_connection_with_a_transaction_of_its_own(
+    afterwards: Afterwards, greeting: type[Session], engine: sqlalchemy.Engine, url: str, mode: JoinTransactionMode
 ):
-    with engine.begin() as connection:
+    with engine.connect() as connection:
+        outer = connection.begin()
         connection.execute(text("INSERT INTO people VALUES ('Ann')"))
-        with greeting(connection, join_transaction_mode="create_savepoint") as session:
+        with greeting(connection, join_transaction_mode=mode) as session:
             session.add(Person(name="Bob"))
             session.commit()
-            session.add(Person(name="undone"))
-            session.flush()
-            session.rollback()
+            if mode == "create_savepoint":
+                session.add(Person(name="undone"))
+                session.flush()
+                session.rollback()
+        if outer.is_active:
+            outer.commit()
     assert (await names_stored(afterwards), people_in(url)) == ({"Bob"}, {"Ann", "Bob"})
 
 

@@ -112,9 +112,17 @@ def _before_commit(ledger: Ledger, session: Session) -> None:
 def _after_commit(ledger: Ledger, session: Session) -> None:
     savepoint = session.get_nested_transaction()
     if savepoint is None:
+        _last_moment_of_a_guest(ledger, session)
         tell(ledger.take())
     else:
         ledger.pass_on(savepoint, _around(savepoint))
+
+
+def _last_moment_of_a_guest(ledger: Ledger, session: Session) -> None:
+    """A session in a transaction of its connection's has left that open, and the connection has committed nothing."""
+    connection = ledger.connection
+    if isinstance(connection, Connection) and connection.in_transaction():
+        _last_moment(ledger, session, connection)
 
 
 def _after_transaction_end(ledger: Ledger, session: Session, transaction: SessionTransaction) -> None:
