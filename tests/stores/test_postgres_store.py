@@ -69,6 +69,7 @@ async def store(url: str) -> AsyncIterator[TimedStore]:
         ("postgresql://ann:secret@one:5432,two:5433/shop", "PostgreSQL database shop on one:5432,two:5433"),
         ("postgresql://[::1]:5432/shop", "PostgreSQL database shop on [::1]:5432"),
         ("postgresql:///shop?host=/run/postgresql", "PostgreSQL database shop on /run/postgresql"),
+        ("postgresql://%2Frun%2Fpostgresql/shop", "PostgreSQL database shop on /run/postgresql"),
         ("postgresql://ann:secret@db", "PostgreSQL on db"),
     ],
 )

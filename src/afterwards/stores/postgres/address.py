@@ -81,5 +81,5 @@ def _pooled(value: str) -> bool:
 
 def _description(parts: SplitResult, options: dict[str, str]) -> str:
     database = unquote(parts.path[1:]) or options.get("dbname") or options.get("database")
-    place = parts.netloc.rpartition("@")[2] or options.get("host") or "the host that PGHOST or the system says"
+    place = unquote(parts.netloc.rpartition("@")[2]) or options.get("host") or "the host that PGHOST or the system says"
     return f"PostgreSQL database {database} on {place}" if database else f"PostgreSQL on {place}"

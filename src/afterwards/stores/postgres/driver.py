@@ -55,10 +55,8 @@ class Connect(Protocol):
 
 connect = cast("Connect", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType]  # it brings no types
 
-# What is raised: by the server, with its code; by the driver, for what it cannot send or a connection that was lost.
-ServerError = cast("type[Exception]", asyncpg.PostgresError)
-DriverError = cast("type[Exception]", asyncpg.InterfaceError)
-Unreadable = cast("type[Exception]", asyncpg.DataError)
+# What is raised for an option of the URL that the driver does not take.
+WrongOption = cast("type[Exception]", asyncpg.ClientConfigurationError)
 
 
 def code_of(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from afterwards.errors import AfterwardsError, CannotStore, StoreUnavailable, StoreUnusable
-from afterwards.stores.postgres.driver import code_of
+from afterwards.stores.postgres.driver import WrongOption, code_of
 
 
 class Trouble(StrEnum):
@@ -33,6 +33,7 @@ class CannotConnect(Exception):
 # The codes are those of PostgreSQL's manual, appendix A. Two characters are a class of them.
 _LOCKED = ("55P03", "40P01", "40001", "57014")
 _WRONG_SETUP = ("28", "3D000", "3F000", "42501")
+_WRONG_OPTION = ("42704", "22023")  # while connecting
 _AWAY = ("08", "53", "57", "58", "25", "XX", "42P01", *_WRONG_SETUP)
 
 _ADVICE = {
@@ -45,7 +46,13 @@ _ADVICE = {
     "53300": "the server has no connection free: raise max_connections, or put a pooler in front",
     "25006": "this server is a standby, or set to read only: name the primary in the URL",
 }
-_LOCKED_ADVICE = "somebody else holds a lock on a row of it: is a transaction left open somewhere?"
+_LOCKED_ADVICE = "somebody else holds a lock on it: is a transaction left open somewhere?"
+_SLOW_ADVICE = "is statement_timeout there shorter than this needs?"
+_OPTION_ADVICE = "leave out of the URL what the server or the driver does not know"
+_POOLER_ADVICE = (
+    "a pooler such as PgBouncer stands between, and takes no settings: add pooled=true to the URL, and leave out "
+    "settings of the server's, or name the server itself"
+)
 
 
 def trouble(error: BaseException) -> Trouble:
@@ -68,7 +75,21 @@ def may_have_ended(error: BaseException) -> bool:
 def is_wrong_setup(error: BaseException) -> bool:
     """The server is there and says no: a wrong password, no such database, no right. A wait would not cure it."""
     causes = [error, error.__cause__]
-    return any(code_of(cause).startswith(_WRONG_SETUP) for cause in causes if cause is not None)
+    if any(code_of(cause).startswith(_WRONG_SETUP) for cause in causes if cause is not None):
+        return True
+    return _is_wrong_option(error) or _is_pooler_refusal(error)
+
+
+def _is_wrong_option(error: BaseException) -> bool:
+    cause = error.__cause__
+    if not isinstance(error, CannotConnect) or cause is None:
+        return False
+    return isinstance(cause, WrongOption) or code_of(cause) in _WRONG_OPTION
+
+
+def _is_pooler_refusal(error: BaseException) -> bool:
+    """PgBouncer gives one code to whatever it says, so the words have to tell."""
+    return isinstance(error, CannotConnect) and "unsupported startup parameter" in str(error)
 
 
 def told(error: Exception, doing: str, place: str) -> AfterwardsError:
@@ -85,6 +106,8 @@ def told(error: Exception, doing: str, place: str) -> AfterwardsError:
 def _words(error: Exception, doing: str, place: str) -> AfterwardsError:
     match trouble(error):
         case Trouble.LOCKED:
+            if code_of(error) == "57014":
+                return StoreUnavailable(f"{doing} took too long at {place} ({_reason(error)}): {_SLOW_ADVICE}")
             return StoreUnavailable(f"{doing} took too long, {place} is locked: {_LOCKED_ADVICE}")
         case Trouble.AWAY:
             return StoreUnavailable(f"{doing} failed, {place} cannot be used now ({_reason(error)}): {_advice(error)}")
@@ -109,6 +132,10 @@ def _reason(error: BaseException) -> str:
 
 
 def _advice(error: BaseException) -> str:
+    if _is_pooler_refusal(error):
+        return _POOLER_ADVICE
+    if _is_wrong_option(error):
+        return _OPTION_ADVICE
     for cause in (error.__cause__, error):
         code = code_of(cause) if cause is not None else ""
         for begins, advice in _ADVICE.items():
