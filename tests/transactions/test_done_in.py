@@ -8,13 +8,13 @@ from typing import cast
 
 import pytest
 
-from afterwards import Afterwards, LeaseLost, Retry, State, Task
+from afterwards import Afterwards, LeaseLost, Retry, State, Task, current_task
 from afterwards.events import Event, FailedAfterDone, ResultsDropped
 from afterwards.options import CallOptions
 from tests.contract.builders import TimedStore
 from tests.transactions import settling
 from tests.transactions.conftest import new_file, people_in
-from tests.transactions.kinds import AWAITED, KINDS, SYNCHRONOUS
+from tests.transactions.kinds import AWAITED, KINDS, SYNCHRONOUS, Dealing
 from tests.transactions.settling import (
     Ways,
     commit,
@@ -144,6 +144,43 @@ async def register_and_note(name: str) -> None:
     except LeaseLost as error:
         raised.append(error)
         raise
+
+
+async def register_after_an_undone_savepoint(name: str) -> None:
+    [way] = settling.ways
+    async with way.opening(way.url) as dealing:
+        await dealing.write(name)
+        savepoint = await dealing.savepoint("one")
+        await current_task().done_in(dealing.transaction)
+        await dealing.undo(savepoint)
+        await way.next()(dealing)
+
+
+async def settle_again_and_commit(dealing: Dealing) -> None:
+    await current_task().done_in(dealing.transaction)
+    await dealing.commit()
+
+
+async def find_it_settled_and_commit(dealing: Dealing) -> None:
+    with pytest.raises(LeaseLost, match="is settled already"):
+        await current_task().done_in(dealing.transaction)
+    await dealing.commit()
+
+
+async def test_a_savepoint_that_is_rolled_back_takes_the_end_of_the_task_with_it(
+    afterwards: Afterwards, ways: Ways, url: str
+):
+    ways.then[:] = [settle_again_and_commit]
+    await afterwards.add(register_after_an_undone_savepoint, "Ann")
+    task = await run(afterwards)
+    assert (task.state, task.attempt, people_in(url)) == (State.DONE, 1, {"Ann"})
+
+
+async def test_a_second_time_in_one_transaction_says_that_it_is_settled(afterwards: Afterwards, ways: Ways, url: str):
+    ways.then[:] = [find_it_settled_and_commit]
+    await afterwards.add(register, "Ann")
+    task = await run(afterwards)
+    assert (task.state, task.attempt, people_in(url)) == (State.DONE, 1, {"Ann"})
 
 
 async def test_the_commit_frees_who_waits_for_the_task(afterwards: Afterwards, ways: Ways):
