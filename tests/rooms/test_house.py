@@ -51,7 +51,7 @@ async def test_a_refused_opening_leaves_no_thread_and_can_be_repeated(tmp_path: 
             async with afterwards.opened(worker=True):
                 pass
         assert not afterwards.house.is_open
-    assert [each.name for each in set(threading.enumerate()) - before if each.name.startswith("afterwards-")] == []
+    await until(lambda: not any(each.name.startswith("afterwards-") for each in set(threading.enumerate()) - before))
     file.unlink()
     async with afterwards.opened(worker=True):
         added = await afterwards.add(nothing)
