@@ -23,6 +23,7 @@ from afterwards.outcomes import done
 from afterwards.stores import examine, store_for
 from afterwards.stores.postgres.address import address_of
 from afterwards.stores.postgres.checkup import about_durability, about_primary, about_version
+from afterwards.stores.postgres.store import PostgresStore
 from afterwards.tasks import Search, State, Woken
 from tests import databases
 from tests.contract.builders import (
@@ -132,6 +133,17 @@ async def test_there_are_at_most_twenty_notices_a_second_however_many_adds(store
     assert added > 50
     assert 5 <= len(notices) <= 20 * took + 3
     assert len(await claim_all(store, worker, limit=10_000)) == added
+
+
+async def test_a_commit_of_the_users_right_after_a_fork_gives_notice_too(store: TimedStore, url: str):
+    rings = cast(PostgresStore, store).joint.ring
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"LISTEN afterwards_{store.identity}".encode())
+        cast(PostgresStore, store).before_fork()
+        rings()
+        cast(PostgresStore, store).after_fork_in_parent()
+        notices = connection.notifies(timeout=10, stop_after=1)
+        assert [notice.channel for notice in notices] == [f"afterwards_{store.identity}"]
 
 
 @asynccontextmanager

@@ -49,6 +49,7 @@ class Office:
         self._closed = False
         self.has_worked = False
         self._notices: Notices | None = None
+        self._owes_notice = False
 
     def lay(self, errand: Errand, loop: asyncio.AbstractEventLoop) -> None:
         """Hand it in when this round of the running loop is over, together with what else that asks for."""
@@ -80,6 +81,9 @@ class Office:
         with self._changing:
             if self._loop is not None and self._notices is not None:
                 self._loop.call_soon_threadsafe(self._notices.owe)
+            elif not self._closed:  # nothing has been asked for since a fork, or the thread stands still for one
+                self._owes_notice = True
+                self._start()
 
     def close(self) -> None:
         """Work off what was handed in, let go and end the thread. Blocks."""
@@ -153,6 +157,9 @@ class Office:
             self._loop = asyncio.get_running_loop()
             if self._closed or self._parked is not None:
                 self._over.set()
+            if self._owes_notice and self._notices is not None:
+                self._owes_notice = False
+                self._notices.owe()
         self._sort()
 
     def _finish(self) -> None:
