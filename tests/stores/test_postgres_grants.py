@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import pytest
 
+from afterwards.checkup import Level
 from afterwards.errors import StoreUnusable
 from afterwards.outcomes import done
-from afterwards.stores import store_for
+from afterwards.stores import examine, store_for
 from afterwards.tasks import Search, State
 from tests import databases
 from tests.contract.builders import a_line, claim_all, ids_of, sign_on
@@ -36,6 +37,18 @@ def user(owner: str) -> Iterator[str]:
 def url_for(user: str, owner: str) -> str:
     parts = urlsplit(owner)
     return urlunsplit(parts._replace(netloc=f"{user}:secret@{parts.netloc.rpartition('@')[2]}"))
+
+
+def test_a_checkup_says_that_a_user_may_make_no_tables(owner: str, user: str):
+    databases.run(owner, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    assert wrong_rights(url_for(user, owner)) == ["this user may not make tables in the schema public"]
+    assert wrong_rights(f"{owner}?search_path=nowhere") == ["no schema of the search path exists"]
+    assert wrong_rights(owner) == []
+
+
+def wrong_rights(url: str) -> list[str]:
+    findings = [finding for finding in examine(url).findings if finding.subject == "rights"]
+    return [finding.says.partition(":")[0] for finding in findings if finding.level is Level.WRONG]
 
 
 async def test_such_a_user_works_where_another_has_migrated(owner: str, user: str):

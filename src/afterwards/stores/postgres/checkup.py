@@ -59,6 +59,8 @@ async def _look(connection: Connection, address: Address) -> Checkup:
         findings.append(wrong("schema", str(error)))
         return Checkup(place=address.description, exists=False, findings=tuple(findings), unreadable=str(error))
     findings.append(about_schema(schema.version, schema.newest))
+    if schema.is_behind:
+        findings.append(about_rights(server["home"], may_create=server["may_create"] == "true"))
     return Checkup(
         place=address.description,
         exists=schema.version > 0,
@@ -67,7 +69,10 @@ async def _look(connection: Connection, address: Address) -> Checkup:
     )
 
 
-_SETTINGS = ("version", "name", "fsync", "full_page_writes", "synchronous_commit", "max_connections", "is_standby")
+_SETTINGS = (
+    "version", "name", "fsync", "full_page_writes", "synchronous_commit", "max_connections", "is_standby", "home",
+    "may_create",
+)  # fmt: skip
 
 
 def about_version(number: int, name: str) -> Finding:
@@ -106,6 +111,16 @@ def about_notices(*, pooled: bool) -> Finding:
     if pooled:
         return note("notices", "none, since pooled=true: other processes look for new tasks once a second")
     return well("notices", "other processes hear of a new task at once")
+
+
+def about_rights(home: str, *, may_create: bool) -> Finding:
+    """Whether this user could make the tables, in the first schema of the search path that there is."""
+    if not home:
+        return wrong("rights", "no schema of the search path exists: create it, or correct search_path")
+    if not may_create:
+        says = f"this user may not make tables in the schema {home}: let its owner run `afterwards migrate`"
+        return wrong("rights", f"{says}, or GRANT CREATE ON SCHEMA {home}")
+    return well("rights", f"this user may make tables, in the schema {home}")
 
 
 def about_schema(version: int, newest: int) -> Finding:

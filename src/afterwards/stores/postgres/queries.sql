@@ -538,7 +538,8 @@ SELECT pg_backend_pid() FROM pg_notify(:channel, '')
 -- What `check` tells of the server, in the order of checkup.py.
 SELECT current_setting('server_version_num'), current_setting('server_version'), current_setting('fsync'),
     current_setting('full_page_writes'), current_setting('synchronous_commit'), current_setting('max_connections'),
-    pg_is_in_recovery()::text
+    pg_is_in_recovery()::text, coalesce(current_schema(), ''),
+    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)::text
 
 -- name: has_schema
 -- Whether this database has been ours before. Asked of the catalogue itself: `to_regclass` may answer from a cache that
