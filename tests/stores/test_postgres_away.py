@@ -251,6 +251,17 @@ async def test_load_goes_on_while_backends_are_terminated(store: TimedStore, url
     assert len(await store.find(Search(state=State.DONE), limit=EVERYTHING)) == len(calls)
 
 
+async def test_a_schema_that_changes_under_prepared_statements_costs_nothing(store: TimedStore, url: str):
+    worker = await sign_on(store)
+    await store.add(calls := [*some_calls(2), *a_line(2)])
+    ran = [*await store.claim(worker, limit=1, suspects=True), *await store.claim(worker, limit=1, suspects=True)]
+    await store.settle([done(ran[0].claim, result='"1"')], claimed_by=worker)
+    databases.run(url, "ALTER TABLE afterwards_tasks ALTER COLUMN priority TYPE integer")
+    assert ids_of(await claim_all(store, worker)) == [calls[2].id]
+    assert (await store.settle([done(ran[1].claim, result='"2"')], claimed_by=worker)).held == [ran[1].claim]
+    assert [(await the_task(store, task.id)).result for task in ran] == ['"1"', '"2"']
+
+
 # Answers that were lost: what was asked may have been done
 
 

@@ -34,13 +34,20 @@ class CannotConnect(Exception):
 _LOCKED = ("55P03", "40P01", "40001", "57014")
 _WRONG_SETUP = ("28", "3D000", "3F000", "42501")
 _WRONG_OPTION = ("42704", "22023")  # while connecting
-_AWAY = ("08", "53", "57", "58", "25", "XX", "42P01", *_WRONG_SETUP)
+_STALE = ("0A000", "26000", "42P05")  # a statement that was prepared before the schema, or behind a pooler the session
+_AWAY = ("08", "53", "57", "58", "25", "XX", "42P01", *_STALE, *_WRONG_SETUP)
 
+_POOLER_ADVICE = (
+    "a pooler such as PgBouncer stands between, and takes no settings: add pooled=true to the URL, and leave out "
+    "settings of the server's, or name the server itself"
+)
 _ADVICE = {
     "28": "are the user and the password in the URL right, and does pg_hba.conf let this host in?",
     "3D000": "there is no such database: create it, or correct the URL",
     "3F000": "there is no such schema in the search path: create it, or correct the URL",
     "42501": "this user may not do that: grant it",
+    "26000": _POOLER_ADVICE,
+    "42P05": _POOLER_ADVICE,
     "42P01": "the tables are not there: `afterwards migrate` makes them, and so does an app when it starts",
     "53100": "the server's disk is full: make room, and it goes on by itself",
     "53300": "the server has no connection free: raise max_connections, or put a pooler in front",
@@ -49,10 +56,6 @@ _ADVICE = {
 _LOCKED_ADVICE = "somebody else holds a lock on it: is a transaction left open somewhere?"
 _SLOW_ADVICE = "is statement_timeout there shorter than this needs?"
 _OPTION_ADVICE = "leave out of the URL what the server or the driver does not know"
-_POOLER_ADVICE = (
-    "a pooler such as PgBouncer stands between, and takes no settings: add pooled=true to the URL, and leave out "
-    "settings of the server's, or name the server itself"
-)
 
 
 def trouble(error: BaseException) -> Trouble:
