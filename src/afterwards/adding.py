@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypedDict, Unpack
 
+from afterwards import checks
 from afterwards.batch import Batch, TaskHandle
 from afterwards.options import CallOptions
 from afterwards.retries import Retry, as_duration
@@ -18,7 +19,8 @@ P = ParamSpec("P")
 class How(TypedDict, total=False):
     """What `using` takes. `delay` is seconds or a timedelta; `due` an aware datetime; `priority` 0–9, higher first.
 
-    `transaction` is a session or connection of the user's, whose commit stores the task.
+    `timeout` is seconds or a timedelta. `transaction` is a session or connection of the user's, whose commit stores the
+    task.
     """
 
     delay: float | timedelta
@@ -26,6 +28,7 @@ class How(TypedDict, total=False):
     queue: str
     priority: int
     retry: Retry
+    timeout: float | timedelta
     ordered: bool
     transaction: Transaction
 
@@ -40,9 +43,12 @@ def call_options(how: How) -> CallOptions:
         raise TypeError(
             f"using() does not know {', '.join(sorted(unknown))}: it takes {', '.join(How.__annotations__)}"
         )
-    given: dict[str, Any] = {name: value for name, value in how.items() if name != "delay"}
-    options = replace(AS_DECORATED, **given)
-    return replace(options, delay=as_duration(how["delay"], "delay")) if "delay" in how else options
+    given: dict[str, Any] = dict(how)
+    if "delay" in how:
+        given["delay"] = as_duration(how["delay"], "delay")
+    if "timeout" in how:
+        given["timeout"] = checks.some_time(how["timeout"], "timeout")
+    return replace(AS_DECORATED, **given)
 
 
 class UsingTasks:

@@ -149,16 +149,19 @@ class Afterwards(UsingAfterwards):
         queue: str = DEFAULT_QUEUE,
         priority: int = DEFAULT_PRIORITY,
         retry: Retry | None = None,
+        timeout: Duration | None = None,
     ) -> Callable[[F], F]:
         """Note a function's options; the decorator returns the function itself, which stays plain code.
 
-        `name` is what it is stored under (`module:qualname` if not given), `priority` 0–9, higher first. Raises
-        ValueError for nonsense, CannotName for a function without a name.
+        `name` is what it is stored under (`module:qualname` if not given), `priority` 0–9, higher first. After
+        `timeout` (seconds or timedelta) a run is cancelled and has failed with TimedOut. Raises ValueError for
+        nonsense, CannotName for a function without a name.
 
         Example:
             `@afterwards.task(queue="mail", retry=Retry(attempts=8))`
         """
-        options = Options(name=name, queue=queue, priority=priority, retry=retry)
+        longest = None if timeout is None else checks.some_time(timeout, "timeout")
+        options = Options(name=name, queue=queue, priority=priority, retry=retry, timeout=longest)
 
         def note(function: F) -> F:
             self.house.registry.note(function, options)

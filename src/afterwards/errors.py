@@ -62,6 +62,10 @@ class CannotJoinTransaction(AfterwardsError):
     """The given session or connection is not on the database of this store, or the store is not SQL."""
 
 
+class TimedOut(AfterwardsError):
+    """The task was still running after its `timeout`. A failure like others: `Retry(unless=(TimedOut,))` names it."""
+
+
 class LeaseLost(AfterwardsError):
     """The worker was believed dead while this run went on: another worker has the task now, this result is dropped."""
 

@@ -81,6 +81,16 @@ class TaskResists(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOverruns(Event):
+    """A task goes on after its timeout: in a thread, which nothing stops, or deaf to its cancellation.
+
+    It keeps its place until it ends; it counts as timed out, and is not tried again before that.
+    """
+
+    task: Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TasksRescued(Event):
     """Tasks of workers that are gone wait again; or are cancelled, if they were asked to stop; or failed as poison."""
 

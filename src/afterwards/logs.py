@@ -47,6 +47,11 @@ def _task_resists(event: events.TaskResists) -> None:
     logger.error("%s %s does not end when it is cancelled; the worker has stopped but for it", task.name, task.id)
 
 
+def _task_overruns(event: events.TaskOverruns) -> None:
+    task = event.task
+    logger.error("%s %s goes on after its timeout; it keeps its place until it ends", task.name, task.id)
+
+
 def _tasks_rescued(event: events.TasksRescued) -> None:
     for task in event.tasks:
         match task.state:
@@ -134,6 +139,7 @@ def _ear_failed(event: events.EarFailed) -> None:
 _WRITERS: dict[type[Event], Callable[..., None]] = {
     events.TaskEnded: _task_ended,
     events.TaskResists: _task_resists,
+    events.TaskOverruns: _task_overruns,
     events.TasksRescued: _tasks_rescued,
     events.StoreAway: _store,
     events.StoreBack: _store,

@@ -23,6 +23,7 @@ class Options:
     queue: str = DEFAULT_QUEUE
     priority: int = DEFAULT_PRIORITY
     retry: Retry | None = None
+    timeout: timedelta | None = None
 
     def __post_init__(self) -> None:
         if self.name is not None:
@@ -47,6 +48,7 @@ class CallOptions:
     queue: str | None = None
     priority: int | None = None
     retry: Retry | None = None
+    timeout: timedelta | None = None
     ordered: bool = True
     transaction: Transaction | None = None
 

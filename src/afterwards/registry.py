@@ -91,6 +91,7 @@ class Registry:
             due=options.due,
             crashes=(options.retry or own.retry or self._retry).crashes,
             retry=options.retry,
+            timeout=options.timeout,
         )
 
     def find(self, name: str) -> Function:

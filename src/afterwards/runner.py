@@ -15,6 +15,7 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
+from typing import TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -31,6 +32,7 @@ from afterwards.outcomes import Ending, Outcome
 from afterwards.registry import Function, Registry
 from afterwards.solving import Solution, Solver
 from afterwards.tasks import NO_DELAY, Call, Task, TaskId
+from afterwards.timeouts import Limit
 from afterwards.transactions import Transaction
 
 
@@ -87,6 +89,9 @@ def current_task() -> CurrentTask:
         raise LookupError("current_task() is only known inside a task that Afterwards runs") from None
 
 
+Overran: TypeAlias = Callable[[Outcome | None], None]
+
+
 @dataclass(frozen=True, slots=True)
 class _Raised:
     """What a function raised in a thread: a future takes no StopIteration, and a thread no SystemExit."""
@@ -102,6 +107,7 @@ class _Try:
     function: Function
     args: tuple[object, ...]
     kwargs: dict[str, object]
+    limit: Limit
     solution: Solution | None = None
     done_in: DoneIn | None = None
 
@@ -135,12 +141,15 @@ class Runner:
         """The tasks that are inside a thread now, where nothing can stop them."""
         return self._in_threads
 
-    async def run(self, task: Task) -> Outcome:
-        """Run the task to its end. Raises CancelledError only when somebody cancelled the surrounding asyncio task."""
+    async def run(self, task: Task, *, overran: Overran) -> Outcome:
+        """Run the task to its end. Raises CancelledError only when somebody cancelled the surrounding asyncio task.
+
+        `overran` is called if it goes on after its timeout, with the outcome that it has all the same.
+        """
         if self._events.heard(TaskStarted):
             self._events.say(TaskStarted(task=task))
         try:
-            return await self._outcome(task, time.monotonic())
+            return await self._outcome(task, time.monotonic(), overran)
         except Exception as error:  # an error whose own code is broken; it ends this task and not the worker
             return outcomes.failed(task.claim, failure_of(error))
 
@@ -149,15 +158,15 @@ class Runner:
 
         Returns what it added: to be stored, and to be run here.
         """
-        attempt = self._prepared(task)
+        attempt = self._prepared(task, lambda outcome: None)
         error = await self._error(attempt)
         if error is not None:
             raise error
         return ((), ()) if attempt.solution is None else attempt.solution.added()
 
-    async def _outcome(self, task: Task, began: float) -> Outcome:
+    async def _outcome(self, task: Task, began: float, overran: Overran) -> Outcome:
         try:
-            attempt = self._prepared(task)
+            attempt = self._prepared(task, overran)
         except UnknownFunction as error:
             return outcomes.unknown(task.claim, failure_of(error, hide=__file__))
         except Exception as error:  # CannotRead, or annotations from which no schema can be made any more
@@ -173,18 +182,30 @@ class Runner:
             raised = None  # it was interrupted when it was done
         return await self._ended(attempt, raised, timedelta(seconds=time.monotonic() - began))
 
-    def _prepared(self, task: Task) -> _Try:
+    def _prepared(self, task: Task, overran: Overran) -> _Try:
         function = self._registry.find(task.name)
         args, kwargs = function.arguments.read(task.arguments)
         unsolved = function.arguments.unsolved(args, kwargs)
         solution = Solution(self._solver(), unsolved) if unsolved else None
-        return _Try(task=task, function=function, args=args, kwargs=kwargs, solution=solution)
+        limit = Limit(
+            task.timeout or function.options.timeout,
+            is_in_thread=lambda: task.id in self._in_threads,
+            overran=lambda: overran(self._so_far(attempt)),
+        )
+        attempt = _Try(task=task, function=function, args=args, kwargs=kwargs, limit=limit, solution=solution)
+        return attempt
+
+    def _so_far(self, attempt: _Try) -> Outcome | None:
+        """What is known of a run after its timeout; nothing while a transaction of its own may have settled it."""
+        if attempt.done_in is not None and attempt.done_in.is_wanted:
+            return None
+        return self._raised(attempt.task, attempt.limit.error(), attempt.limit.timeout or NO_DELAY)
 
     async def _error(self, attempt: _Try) -> BaseException | None:
         """Run it; what it raised, as a value: raised again, a StopIteration would not be itself any more."""
         token = _enter(attempt.task, attempt.done_in)
         try:
-            raised = await self._raised_by(attempt)
+            raised = attempt.limit.end(await self._raised_by(attempt))
             if attempt.solution is not None and attempt.task.id not in self._in_threads:
                 raised = await attempt.solution.end(raised)
         finally:
@@ -197,12 +218,14 @@ class Runner:
             del raised  # it knows this frame, and the frame what was solved: a circle that would stay for a while
 
     async def _raised_by(self, attempt: _Try) -> BaseException | None:
-        task, solution = attempt.task, attempt.solution
+        solution, limit = attempt.solution, attempt.limit
         try:
+            limit.go_on()
             if solution is not None:
-                attempt.kwargs |= await solution.values(partial(self._in_its_thread, task))
+                attempt.kwargs |= await solution.values(partial(self._in_its_thread, attempt.task, limit))
             bound = partial(attempt.function.function, *attempt.args, **attempt.kwargs)
-            returned = bound() if attempt.function.is_async else await self._in_a_thread(task, bound, keeping=solution)
+            is_async = attempt.function.is_async
+            returned = bound() if is_async else await self._in_a_thread(attempt.task, limit, bound, keeping=solution)
             if isinstance(returned, _Raised):
                 return returned.error
             if inspect.isawaitable(returned):  # of a `def` function too: a plain wrapper around an `async def` one
@@ -249,29 +272,37 @@ class Runner:
             task.claim, error, failure, took=took, attempt=task.attempt, retry=self._registry.retry_for(task)
         )
 
-    async def _in_its_thread(self, task: Task, function: Callable[[], object], /, *, at_once: bool = False) -> object:
+    async def _in_its_thread(
+        self, task: Task, limit: Limit, function: Callable[[], object], /, *, at_once: bool = False
+    ) -> object:
         """A step of solving dependencies."""
-        returned = await self._in_a_thread(task, function, limiter=anyio.CapacityLimiter(1) if at_once else None)
+        limiter = anyio.CapacityLimiter(1) if at_once else None
+        returned = await self._in_a_thread(task, limit, function, limiter=limiter)
         if isinstance(returned, _Raised):
             raise returned.error
+        limit.check()
         return returned
 
     async def _in_a_thread(
         self,
         task: Task,
+        limit: Limit,
         bound: Callable[[], object],
         *,
         keeping: object = None,
         limiter: anyio.CapacityLimiter | None = None,
     ) -> object:
+        """The wait for a free thread does not count."""
+        limit.hold()
         return await anyio.to_thread.run_sync(
-            self._guarded, task, bound, keeping, abandon_on_cancel=True, limiter=limiter or self._own_limiter()
+            self._guarded, task, limit, bound, keeping, abandon_on_cancel=True, limiter=limiter or self._own_limiter()
         )
 
-    def _guarded(self, task: Task, bound: Callable[[], object], keeping: object) -> object:
+    def _guarded(self, task: Task, limit: Limit, bound: Callable[[], object], keeping: object) -> object:
         """`keeping` is let go when this has ended: the dependencies of one that is abandoned here are still in use."""
         self._in_threads.add(task.id)
         try:
+            limit.go_on_in_thread()
             return bound()
         except BaseException as error:
             return _Raised(error)

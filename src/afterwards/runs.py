@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import partial
 
 from afterwards import outcomes
-from afterwards.events import Events, TaskEnded, TaskResists
+from afterwards.events import Events, TaskEnded, TaskOverruns, TaskResists
 from afterwards.outcomes import Ending, Outcome
 from afterwards.runner import Runner
 from afterwards.slots import Slots
@@ -37,6 +37,7 @@ class Runs:
         self._runner, self._slots, self._events, self._tell = runner, slots, events, ended
         self._running: dict[TaskId, asyncio.Task[Outcome]] = {}
         self._why: dict[TaskId, Why] = {}
+        self._timed_out = set[TaskId]()  # recorded as failed, and running all the same
 
     def __len__(self) -> int:
         return len(self._running)
@@ -45,7 +46,7 @@ class Runs:
         """Run the task in `group`; False if an older run of it is still here, in a thread whose lease was lost."""
         if not self._slots.begin(task):
             return False
-        run = group.create_task(self._runner.run(task), context=context)
+        run = group.create_task(self._runner.run(task, overran=partial(self._overran, task)), context=context)
         self._running[task.id] = run
         run.add_done_callback(partial(self._ended, task))
         return True
@@ -87,6 +88,19 @@ class Runs:
         del self._running[task.id]
         self._slots.end(task)
         outcome = self._outcome(task, run, self._why.pop(task.id, None))
+        if task.id in self._timed_out:  # whatever came of it later settles nothing
+            self._timed_out.discard(task.id)
+            outcome = None
+        self._ended_with(task, outcome)
+
+    def _overran(self, task: Task, outcome: Outcome | None) -> None:
+        """It goes on after its timeout. If no try follows, that is settled now; else its end has to be awaited."""
+        self._events.say(TaskOverruns(task=task))
+        if outcome is not None and outcome.ending is Ending.FAILED and task.id not in self._why:
+            self._timed_out.add(task.id)
+            self._ended_with(task, outcome)
+
+    def _ended_with(self, task: Task, outcome: Outcome | None) -> None:
         if outcome is not None and self._events.heard(TaskEnded):
             self._events.say(TaskEnded(task=task, outcome=outcome))
         self._tell(task, None if outcome is not None and outcome.settled else outcome)

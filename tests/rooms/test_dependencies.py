@@ -319,7 +319,8 @@ async def test_what_a_run_adds_is_part_of_its_outcome(tmp_path: Path) -> None:
     house = an_instance(tmp_path).house
     runner = Runner(house.registry, house.events, threads=1, solver=house.solver)
     call = house.registry.call(adds, (), {}, AS_DECORATED)
-    outcome = await runner.run(first_run(call, now=datetime.now(UTC), worker=WorkerId("w")))
+    task = first_run(call, now=datetime.now(UTC), worker=WorkerId("w"))
+    outcome = await runner.run(task, overran=lambda outcome: None)
     assert outcome.ending is Ending.DONE
     assert [(call.name.rpartition(":")[2], call.queue) for call in outcome.calls] == [
         ("nothing", "default"),

@@ -88,7 +88,7 @@ async def test_the_row_is_the_one_that_add_writes(afterwards: Afterwards, dealin
         {"delay": timedelta(days=3, seconds=1.5)},
         {"due": due, "queue": "mail", "priority": 9, "retry": Retry(attempts=2, crashes=7)},
         {"due": datetime(9999, 12, 31, tzinfo=UTC), "priority": 0},
-        {"delay": timedelta(days=36_500)},
+        {"delay": timedelta(days=36_500), "timeout": 1.5},
     ]
     for how in hows:
         joined_how: How = {**how, "transaction": dealing.transaction}
