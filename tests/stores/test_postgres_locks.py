@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -15,8 +16,8 @@ from afterwards.errors import AfterwardsError, StoreUnavailable
 from afterwards.outcomes import done
 from afterwards.stores import store_for
 from afterwards.tasks import Woken
-from tests import databases
-from tests.contract.builders import TimedStore, a_call, a_running_task, claim_all, ids_of, sign_on, some_calls
+from tests import databases, servers
+from tests.contract.builders import LEASE, TimedStore, a_call, a_running_task, claim_all, ids_of, sign_on, some_calls
 
 PATIENCE = timedelta(seconds=1)
 LOCK_ALL_ROWS = "SELECT 1 FROM afterwards_tasks FOR UPDATE"
@@ -95,3 +96,35 @@ async def test_large_calls_at_once_are_written_in_as_many_writes_as_they_need(ur
     worker = await sign_on(store)
     assert len(await store.claim(worker, limit=3, suspects=True)) == 3
     await store.close()
+
+
+WAITS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+
+async def test_a_notice_is_never_given_in_a_transaction_that_does_more():
+    with servers.postgres(log_statement="all", log_line_prefix="backend %p ") as server:
+        store = a_store(server.url, add_timeout=timedelta(seconds=20))
+        await store.open()
+        worker = await sign_on(store)
+        for _ in range(3):
+            with psycopg.connect(server.url) as connection:
+                connection.execute("SELECT 1 FROM afterwards_workers FOR UPDATE")
+                renewing = asyncio.ensure_future(store.renew(worker, lease=LEASE))
+                while databases.column(server.url, WAITS) == [0]:
+                    await asyncio.sleep(0.005)
+                await store.add([a_call()])  # whose notice has to wait, and meets what else is asked for
+                await asyncio.gather(*(store.workers() for _ in range(3)))
+            await renewing
+        await store.close()
+        assert notices_alone(server.log) >= 3
+
+
+def notices_alone(log: str) -> int:
+    """How many were given; fails if one stood in a transaction."""
+    inside, count = set[str](), 0
+    said = r"^backend (\d+) LOG: .*?: (BEGIN|COMMIT|ROLLBACK|.*pg_notify)"
+    for backend, says in re.findall(said, log, re.MULTILINE):
+        assert "pg_notify" not in says or backend not in inside
+        count += "pg_notify" in says
+        (inside.add if says == "BEGIN" else inside.discard)(backend)
+    return count
