@@ -19,12 +19,13 @@ P = ParamSpec("P")
 class How(TypedDict, total=False):
     """What `using` takes. `delay` is seconds or a timedelta; `due` an aware datetime; `priority` 0–9, higher first.
 
-    `timeout` is seconds or a timedelta. `transaction` is a session or connection of the user's, whose commit stores the
+    `deadline` is an aware datetime, or seconds or a timedelta from now. `timeout` is seconds or a timedelta. `transaction` is a session or connection of the user's, whose commit stores the
     task.
     """
 
     delay: float | timedelta
     due: datetime
+    deadline: datetime | float | timedelta
     queue: str
     priority: int
     retry: Retry
@@ -46,6 +47,9 @@ def call_options(how: How) -> CallOptions:
     given: dict[str, Any] = dict(how)
     if "delay" in how:
         given["delay"] = as_duration(how["delay"], "delay")
+    deadline = how.get("deadline")
+    if deadline is not None and not isinstance(deadline, datetime):
+        given["deadline"] = checks.some_time(deadline, "deadline")
     if "timeout" in how:
         given["timeout"] = checks.some_time(how["timeout"], "timeout")
     return replace(AS_DECORATED, **given)

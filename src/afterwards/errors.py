@@ -66,6 +66,10 @@ class TimedOut(AfterwardsError):
     """The task was still running after its `timeout`. A failure like others: `Retry(unless=(TimedOut,))` names it."""
 
 
+class DeadlinePassed(AfterwardsError):
+    """The task could not be started before its `deadline`, and never will be. It is the error that is kept with it."""
+
+
 class LeaseLost(AfterwardsError):
     """The worker was believed dead while this run went on: another worker has the task now, this result is dropped."""
 

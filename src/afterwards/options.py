@@ -37,7 +37,8 @@ class Options:
 class CallOptions:
     """What `using` says for a call; None leaves it to the function's own options.
 
-    `delay` counts from the moment of storing; `due` is an instant with its time zone; not both. `ordered=False` frees
+    `delay` counts from the moment of storing; `due` is an instant with its time zone; not both. After `deadline`, an
+    instant or how long after the storing, the task is not started. `ordered=False` frees
     the task from the order of its request; in a `transaction` of the user's it always stands outside that order.
 
     Raises ValueError in words, and TypeError for what is no transaction.
@@ -45,6 +46,7 @@ class CallOptions:
 
     delay: timedelta = NO_DELAY
     due: datetime | None = None
+    deadline: datetime | timedelta | None = None
     queue: str | None = None
     priority: int | None = None
     retry: Retry | None = None
@@ -57,6 +59,8 @@ class CallOptions:
             raise ValueError(f"delay cannot be negative: {self.delay!r}")
         if self.due is not None:
             _check_due(self.due, self.delay)
+        if self.deadline is not None:
+            _check_deadline(self.deadline, self.due, self.delay)
         if self.queue is not None:
             check_word(self.queue, "queue")
         if self.priority is not None:
@@ -69,17 +73,31 @@ class CallOptions:
 def _check_due(due: object, delay: timedelta) -> None:
     if not isinstance(due, datetime):
         raise ValueError(f"due takes a datetime, not {due!r}; for seconds from now there is delay")
-    if due.utcoffset() is None:
+    _check_instant(due, "due")
+    if delay:
+        raise ValueError("delay and due both say when the task is due: give one of them")
+
+
+def _check_deadline(deadline: datetime | timedelta, due: datetime | None, delay: timedelta) -> None:
+    if isinstance(deadline, datetime):
+        _check_instant(deadline, "deadline")
+        never = due is not None and due > deadline
+    else:
+        never = delay >= deadline
+    if never:
+        raise ValueError(f"the deadline {deadline} is before the task is due, so that it could never start")
+
+
+def _check_instant(instant: datetime, what: str) -> None:
+    if instant.utcoffset() is None:
         raise ValueError(
-            f"due needs a time zone, or nobody knows when {due.isoformat()} is: take it from datetime.now(UTC), "
+            f"{what} needs a time zone, or nobody knows when {instant.isoformat()} is: take it from datetime.now(UTC), "
             'or give it one with .replace(tzinfo=ZoneInfo("Europe/Berlin"))'
         )
     try:
-        due.astimezone(UTC)
+        instant.astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"due is beyond what clocks can count: {due!r}") from None
-    if delay:
-        raise ValueError("delay and due both say when the task is due: give one of them")
+        raise ValueError(f"{what} is beyond what clocks can count: {instant!r}") from None
 
 
 def check_word(value: object, what: str) -> None:

@@ -89,6 +89,7 @@ class Registry:
             priority=own.priority if options.priority is None else options.priority,
             delay=options.delay,
             due=options.due,
+            deadline=options.deadline,
             crashes=(options.retry or own.retry or self._retry).crashes,
             retry=options.retry,
             timeout=options.timeout,

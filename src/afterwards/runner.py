@@ -24,6 +24,7 @@ from afterwards import outcomes
 from afterwards.batch import LocalCall
 from afterwards.cancelling import was_cancelled_from_outside
 from afterwards.done_in import DoneIn, InOwnTransaction, NotCommitted
+from afterwards.errors import DeadlinePassed
 from afterwards.events import Events, FailedAfterDone, TaskStarted
 from afterwards.failures import failure_of
 from afterwards.local import run_locally
@@ -146,6 +147,8 @@ class Runner:
 
         `overran` is called if it goes on after its timeout, with the outcome that it has all the same.
         """
+        if (late := _too_late(task)) is not None:
+            return outcomes.failed(task.claim, failure_of(late))
         if self._events.heard(TaskStarted):
             self._events.say(TaskStarted(task=task))
         try:
@@ -158,6 +161,8 @@ class Runner:
 
         Returns what it added: to be stored, and to be run here.
         """
+        if (late := _too_late(task)) is not None:
+            raise late
         attempt = self._prepared(task, lambda outcome: None)
         error = await self._error(attempt)
         if error is not None:
@@ -318,3 +323,11 @@ class Runner:
 def _enter(task: Task, done_in: DoneIn | None) -> Token[CurrentTask]:
     current = CurrentTask(id=task.id, name=task.name, attempt=task.attempt, run=task.run, _done_in=done_in)
     return _current.set(current)
+
+
+def _too_late(task: Task) -> DeadlinePassed | None:
+    """By the store's clock: `started` is when it was claimed."""
+    if task.deadline is None or task.started is None or task.started <= task.deadline:
+        return None
+    before = "" if task.error is None else f" Its last error was {task.error.kind}: {task.error.message}"
+    return DeadlinePassed(f"it was not started before its deadline, {task.deadline.isoformat(' ')}.{before}")

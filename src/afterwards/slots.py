@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 
 from afterwards.tasks import Task, TaskId
 
@@ -56,13 +58,16 @@ class Slots:
         self._unsent.update((task_id, now) for task_id in ids)
 
     def let_go(self, ids: Iterable[TaskId]) -> list[Task]:
-        """The response is out; returns those that had been claimed meanwhile and may start now."""
+        """The response is out; returns those that had been claimed meanwhile and may start now.
+
+        `started`, by which their deadlines are judged, has moved on with the clock.
+        """
         freed: list[Task] = []
         for task_id in ids:
             self._unsent.pop(task_id, None)
             parked = self._parked.pop(task_id, None)
             if parked is not None:
-                freed.append(parked[0])
+                freed.append(_moved_on(*parked))
         return freed
 
     def park(self, task: Task) -> bool:
@@ -104,3 +109,9 @@ class Slots:
         for task in tasks:
             del self._parked[task.id]
         return tasks
+
+
+def _moved_on(task: Task, since: float) -> Task:
+    if task.deadline is None or task.started is None:
+        return task
+    return replace(task, started=task.started + timedelta(seconds=time.monotonic() - since))

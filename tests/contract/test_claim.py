@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from afterwards.outcomes import Ending
+from afterwards.outcomes import Ending, done
 from afterwards.tasks import State, Woken, WorkerId
 from tests.contract.builders import (
     EVERYTHING,
@@ -258,3 +258,18 @@ async def test_a_task_with_crashes_to_spare_is_no_suspect(store: TimedStore, wor
     await crash(store, call.id)
     [task] = await claim_all(store, worker, suspects=False)
     assert (task.crashes, task.suspect) == (1, False)
+
+
+async def test_a_claimed_task_says_when_it_was_claimed_by_the_stores_clock(store: TimedStore):
+    worker = await sign_on(store)
+    first, second = a_line(2, deadline=HOUR)
+    [added, _] = await store.add([first, second], claimed_by=worker)
+    store.clock_offset = HOUR + MINUTE
+    await store.add([a_call(deadline=MINUTE)])
+    assert added.claimed is not None
+    settled = await store.settle([done(added.claimed.claim)], claimed_by=worker)
+    [waiting] = await claim_all(store, worker)
+    for task, is_late in ((added.claimed, False), (settled.claimed[0], True), (waiting, False)):
+        assert task.started is not None
+        assert task.deadline is not None
+        assert (task.started > task.deadline) is is_late

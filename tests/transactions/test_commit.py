@@ -89,6 +89,8 @@ async def test_the_row_is_the_one_that_add_writes(afterwards: Afterwards, dealin
         {"due": due, "queue": "mail", "priority": 9, "retry": Retry(attempts=2, crashes=7)},
         {"due": datetime(9999, 12, 31, tzinfo=UTC), "priority": 0},
         {"delay": timedelta(days=36_500), "timeout": 1.5},
+        {"due": due, "deadline": due + timedelta(days=1)},
+        {"due": due, "deadline": datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)},
     ]
     for how in hows:
         joined_how: How = {**how, "transaction": dealing.transaction}
@@ -131,3 +133,13 @@ async def test_a_connection_that_is_awaited_is_told_how_by_add_sync(afterwards: 
         afterwards.using(transaction=dealing.transaction).add_sync(greet, "Ann")
     await dealing.commit()
     assert await afterwards.find() == []
+
+
+async def test_a_deadline_counts_from_the_storing(afterwards: Afterwards, dealing: Dealing):
+    for deadline in (60, timedelta(days=36_500)):
+        await afterwards.using(transaction=dealing.transaction, deadline=deadline).add(greet, "Ann")
+    await dealing.commit()
+    far, near = await afterwards.find()
+    assert near.deadline is not None
+    assert far.deadline is not None
+    assert (near.deadline - near.added, far.deadline - far.added) == (timedelta(minutes=1), timedelta(days=36_500))

@@ -18,6 +18,10 @@ A_DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
         ({"due": 60}, "there is delay"),
         ({"due": datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))}, "beyond"),
         ({"due": A_DAY, "delay": timedelta(seconds=1)}, "give one of them"),
+        ({"deadline": datetime(2026, 11, 24, 12)}, "deadline needs a time zone"),  # noqa: DTZ001  # the point of it
+        ({"deadline": datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))}, "beyond"),
+        ({"deadline": A_DAY, "due": A_DAY + timedelta(seconds=1)}, "could never start"),
+        ({"deadline": timedelta(seconds=9), "delay": timedelta(seconds=9)}, "could never start"),
         ({"queue": ""}, "queue takes a name"),
         ({"queue": " "}, "queue takes a name"),
         ({"queue": 5}, "queue takes a name"),
