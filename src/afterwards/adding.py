@@ -19,8 +19,8 @@ P = ParamSpec("P")
 class How(TypedDict, total=False):
     """What `using` takes. `delay` is seconds or a timedelta; `due` an aware datetime; `priority` 0–9, higher first.
 
-    `deadline` is an aware datetime, or seconds or a timedelta from now. `timeout` is seconds or a timedelta. `transaction` is a session or connection of the user's, whose commit stores the
-    task.
+    `deadline` is an aware datetime, or seconds or a timedelta from now. `timeout` is seconds or a timedelta.
+    `transaction` is a session or connection of the user's, whose commit stores the task.
     """
 
     delay: float | timedelta

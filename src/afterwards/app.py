@@ -15,6 +15,7 @@ from afterwards.adding import AS_DECORATED, How, Tasks, call_options
 from afterwards.batch import TaskHandle, WhenUnnameable
 from afterwards.errors import CannotSolve
 from afterwards.events import Ear, Event
+from afterwards.hooks import FailureHook
 from afterwards.house import House, Settings
 from afterwards.logs import WRITTEN, write_logs
 from afterwards.options import CallOptions, Options
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
+H = TypeVar("H", bound=FailureHook)
 
 A_MEBIBYTE = 1024 * 1024
 
@@ -168,6 +170,18 @@ class Afterwards(UsingAfterwards):
             return function
 
         return note
+
+    def on_failure(self, hook: H) -> H:
+        """Call `hook(task, error)` when a task has failed for good: no try follows, or it was poison.
+
+        An `async def`, or a `def`, which is called in a thread. Called in the worker that knows, before the failure is
+        stored: seldom twice. What it raises is only logged, and after 30 s it is cut short. Returns the function.
+
+        Example:
+            `@afterwards.on_failure` above `async def alert(task: Task, error: Failure) -> None:`
+        """
+        self.house.failure_hooks.add(hook)
+        return hook
 
     def using(self, **how: Unpack[How]) -> UsingAfterwards:
         """Add with options: `await afterwards.using(delay=60).add(send_reminder, user.id)`."""

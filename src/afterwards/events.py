@@ -158,6 +158,15 @@ class LocalTaskFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookFailed(Event):
+    """A function that was to be called after a task had failed for good raised, or took too long, or was cut short."""
+
+    task: Task
+    hook: str
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoopFailed(Event):
     """One round of a keeper's loop failed unexpectedly; it backs off and goes on."""
 

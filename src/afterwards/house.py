@@ -14,6 +14,7 @@ from afterwards.elsewhere import run_elsewhere
 from afterwards.errors import StoreUnavailable, StoreUnusable, UnknownTask
 from afterwards.events import Events, NobodyWorks, StoreAway, StoreOpened
 from afterwards.handoff import HandOff
+from afterwards.hooks import FailureHooks
 from afterwards.joining import Joining
 from afterwards.life import ProofOfLife
 from afterwards.options import CallOptions
@@ -52,6 +53,7 @@ class House:
     def __init__(self, settings: Settings, solver: Callable[[House], Solver]) -> None:
         self.settings = settings
         self.events = Events()
+        self.failure_hooks = FailureHooks(self.events)
         self.solver = cache(partial(solver, self))
         self.registry = Registry(
             retry=settings.retry, max_bytes=settings.max_bytes, check=lambda some: self.solver().check(some)
@@ -132,6 +134,7 @@ class House:
             open_store=self._open_store,
             solver=self.solver,
             joining=self._joining,
+            failure_hooks=self.failure_hooks,
         )
 
     # Adding

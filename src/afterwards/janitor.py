@@ -15,9 +15,10 @@ from datetime import timedelta
 from afterwards.clocks import Clocks
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence, TasksRescued
+from afterwards.hooks import FailureHooks
 from afterwards.life import ProofOfLife
 from afterwards.store import Store
-from afterwards.tasks import Task
+from afterwards.tasks import State, Task
 
 ROUND = 1.0  # seconds, jittered: rescue within 2 s on the same host
 UNKNOWN_EVERY, PRUNE_EVERY = 5.0, 30.0
@@ -32,6 +33,7 @@ class Janitor:
         store: Store,
         events: Events,
         life: ProofOfLife,
+        failure_hooks: FailureHooks | None = None,
         *,
         lease: timedelta,
         retention: timedelta,
@@ -44,21 +46,20 @@ class Janitor:
         self._lease = lease.total_seconds()
         self._retention = retention
         self._knows = knows
+        self._failure_hooks, self._poisoned = failure_hooks or FailureHooks(events), list[Task]()
         self._clocks = Clocks()
         self._believes_leases_from = time.monotonic()
         self._unknown_duty, self._prune_duty = _Duty(UNKNOWN_EVERY), _Duty(PRUNE_EVERY)
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            try:
-                await self.round()
-                self._presence.back()
-            except StoreUnavailable as error:
-                self._presence.away(error)
-            except Exception as error:  # the next round may succeed
-                self._events.say(LoopFailed(loop="janitor", error=error))
-            await asyncio.sleep(ROUND * random.uniform(0.7, 1.0))
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._one_round()
+                while self._poisoned:
+                    task = self._poisoned.pop()
+                    group.create_task(self._failure_hooks.tell(task, task.error))
+                await asyncio.sleep(ROUND * random.uniform(0.7, 1.0))
 
     async def round(self) -> None:
         """Everything that is due, once."""
@@ -68,6 +69,15 @@ class Janitor:
         if self._prune_duty.is_due():
             await self._prune()
 
+    async def _one_round(self) -> None:
+        try:
+            await self.round()
+            self._presence.back()
+        except StoreUnavailable as error:
+            self._presence.away(error)
+        except Exception as error:  # the next round may succeed
+            self._events.say(LoopFailed(loop="janitor", error=error))
+
     async def _rescue(self) -> None:
         dead = self._life.dead(await self._store.workers())
         expired = self._leases_count()
@@ -75,6 +85,7 @@ class Janitor:
             tasks: list[Task] = await self._store.rescue(known_dead=dead, expired=expired, limit=AT_ONCE)
             if tasks:
                 self._events.say(TasksRescued(tasks=tuple(tasks)))
+                self._poisoned += [task for task in tasks if task.state is State.FAILED]
             if len(tasks) < AT_ONCE:
                 break
         self._life.forget(dead)

@@ -132,6 +132,11 @@ def _loop_failed(event: events.LoopFailed) -> None:
     logger.error("the %s loop failed and goes on: %s", event.loop, event.error, exc_info=event.error)
 
 
+def _hook_failed(event: events.HookFailed) -> None:
+    task = event.task
+    logger.error("%s, told of the failure of %s %s, failed", event.hook, task.name, task.id, exc_info=event.error)
+
+
 def _ear_failed(event: events.EarFailed) -> None:
     logger.error("%s raised and is not called any more", event.ear, exc_info=event.error)
 
@@ -154,6 +159,7 @@ _WRITERS: dict[type[Event], Callable[..., None]] = {
     events.LocalTaskFailed: _loss,
     events.FailedAfterDone: _loss,
     events.LoopFailed: _loop_failed,
+    events.HookFailed: _hook_failed,
     events.EarFailed: _ear_failed,
 }
 WRITTEN = tuple(_WRITERS)

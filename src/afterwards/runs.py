@@ -11,6 +11,7 @@ from functools import partial
 
 from afterwards import outcomes
 from afterwards.events import Events, TaskEnded, TaskOverruns, TaskResists
+from afterwards.hooks import FailureHooks
 from afterwards.outcomes import Ending, Outcome
 from afterwards.runner import Runner
 from afterwards.slots import Slots
@@ -32,11 +33,19 @@ class Runs:
     """One asyncio task for each run; `ended` gets each task with its outcome, None when there is nothing to settle."""
 
     def __init__(
-        self, runner: Runner, slots: Slots, events: Events, *, ended: Callable[[Task, Outcome | None], None]
+        self,
+        runner: Runner,
+        slots: Slots,
+        events: Events,
+        failure_hooks: FailureHooks,
+        *,
+        ended: Callable[[Task, Outcome | None], None],
     ) -> None:
+        self._failure_hooks = failure_hooks
         self._runner, self._slots, self._events, self._tell = runner, slots, events, ended
         self._running: dict[TaskId, asyncio.Task[Outcome]] = {}
         self._why: dict[TaskId, Why] = {}
+        self._told = set[TaskId]()  # failed for good, and the hooks hear of it now
         self._timed_out = set[TaskId]()  # recorded as failed, and running all the same
 
     def __len__(self) -> int:
@@ -46,10 +55,17 @@ class Runs:
         """Run the task in `group`; False if an older run of it is still here, in a thread whose lease was lost."""
         if not self._slots.begin(task):
             return False
-        run = group.create_task(self._runner.run(task, overran=partial(self._overran, task)), context=context)
+        run = group.create_task(self._run(task, group), context=context)
         self._running[task.id] = run
         run.add_done_callback(partial(self._ended, task))
         return True
+
+    async def _run(self, task: Task, group: asyncio.TaskGroup) -> Outcome:
+        outcome = await self._runner.run(task, overran=partial(self._overran, task, group))
+        if outcome.ending is Ending.FAILED and task.id not in self._timed_out and task.id not in self._why:
+            self._told.add(task.id)  # before it is settled: a crash in between tells once more, and never not at all
+            await self._failure_hooks.tell(task, outcome.error)
+        return outcome
 
     def stop(self, claims: Sequence[Claim]) -> None:
         """A person asked these to stop."""
@@ -81,6 +97,8 @@ class Runs:
     def _interrupt(self, task_id: TaskId, why: Why) -> None:
         if why is not Why.STOPPING and task_id in self._runner.in_threads:
             return  # nothing stops a thread: it keeps its place until it ends
+        if why is Why.CANCELLED and task_id in self._told:
+            return  # it has ended
         self._why[task_id] = why
         self._running[task_id].cancel()
 
@@ -88,16 +106,18 @@ class Runs:
         del self._running[task.id]
         self._slots.end(task)
         outcome = self._outcome(task, run, self._why.pop(task.id, None))
+        self._told.discard(task.id)
         if task.id in self._timed_out:  # whatever came of it later settles nothing
             self._timed_out.discard(task.id)
             outcome = None
         self._ended_with(task, outcome)
 
-    def _overran(self, task: Task, outcome: Outcome | None) -> None:
+    def _overran(self, task: Task, group: asyncio.TaskGroup, outcome: Outcome | None) -> None:
         """It goes on after its timeout. If no try follows, that is settled now; else its end has to be awaited."""
         self._events.say(TaskOverruns(task=task))
         if outcome is not None and outcome.ending is Ending.FAILED and task.id not in self._why:
             self._timed_out.add(task.id)
+            group.create_task(self._failure_hooks.tell(task, outcome.error))
             self._ended_with(task, outcome)
 
     def _ended_with(self, task: Task, outcome: Outcome | None) -> None:
@@ -112,7 +132,7 @@ class Runs:
             return None
         if why is None and outcome is None:
             return self._runner.cancelled_itself(task)
-        if outcome is not None and (why is None or outcome.ending not in _FAILURES):
+        if outcome is not None and (why is None or outcome.ending not in _FAILURES or task.id in self._told):
             return outcome
         if why is Why.CANCELLED:
             return outcomes.cancelled(task.claim)

@@ -18,6 +18,7 @@ from afterwards import outcomes
 from afterwards.done_in import InOwnTransaction
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence
+from afterwards.hooks import FailureHooks
 from afterwards.janitor import Janitor
 from afterwards.life import ProofOfLife
 from afterwards.outcomes import Ending, Outcome
@@ -49,15 +50,16 @@ class Worker:
         open_store: Callable[[], Awaitable[None]],
         solver: Callable[[], Solver],
         joining: InOwnTransaction,
+        failure_hooks: FailureHooks,
     ) -> None:
         self._store, self._registry, self._events, self._options = store, registry, events, options
         self._presence = Presence(events, "claim")
         self._slots = Slots(options.concurrency)
         self._runner = Runner(registry, events, threads=options.threads, solver=solver, joining=joining)
-        self._runs = Runs(self._runner, self._slots, events, ended=self._ended)
+        self._runs = Runs(self._runner, self._slots, events, failure_hooks, ended=self._ended)
         self._settler = Settler(store, events, is_idle=self._slots.is_idle, settled=self._settled)
         self._janitor = Janitor(
-            store, events, life, lease=options.lease, retention=options.retention, knows=self._knows
+            store, events, life, failure_hooks, lease=options.lease, retention=options.retention, knows=self._knows
         )
         self._shift = Shift(
             store,
@@ -74,8 +76,7 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self._nap: asyncio.Timeout | None = None
-        self._room_made = asyncio.Event()
-        self._stopping = asyncio.Event()
+        self._room_made, self._stopping = asyncio.Event(), asyncio.Event()
         self._resting = False
         self.leaving = False  # it has stopped, but threads of it still need the store
 

@@ -194,12 +194,15 @@ WHERE task.run = claim.run AND task.worker IS NOT DISTINCT FROM claim.worker
 ORDER BY task.sequence, claim.place FOR NO KEY UPDATE OF task
 
 -- fragment: followers
--- Who is held after a `former (id, claimed_by)`, and whether that one's claimer may have it at once.
+-- Who is held after a `former (id, claimed_by)`, and whether that one's claimer may have it at once. One look-up for each
+-- former, also while no statistics say how few they are: a join might read all that is held.
 claimer AS MATERIALIZED ({claimers}),
 follower AS MATERIALIZED (
     SELECT task.sequence, task.queue, task.due, former.claimed_by
-    FROM former JOIN afterwards_tasks AS task ON task.after = former.id
-    WHERE task.held = 'after' ORDER BY task.sequence FOR NO KEY UPDATE OF task
+    FROM former CROSS JOIN LATERAL (
+        SELECT sequence, queue, due FROM afterwards_tasks WHERE held = 'after' AND after = former.id
+        ORDER BY sequence FOR NO KEY UPDATE
+    ) AS task
 ),
 judged AS MATERIALIZED (
     SELECT task.*, task.due <= {now} AND {is_open} AS is_claimed
