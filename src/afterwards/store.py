@@ -8,6 +8,7 @@ from typing import Protocol
 
 from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome
+from afterwards.schedules import Agenda, Plan, Steer, Tick
 from afterwards.tasks import (
     Added,
     Call,
@@ -36,8 +37,8 @@ class Store(Protocol):
     `StoreUnusable`, which is one of those, when no waiting would cure it: from `open`, and from every method of a
     store that was away when it was opened. After both every method may be tried again.
 
-    Durable when they return, as far as the store is set up to be: add, retry, cancel, pause, receive, forget. The
-    others may be lost with the machine's power, which costs a second run and nothing else.
+    Durable when they return, as far as the store is set up to be: add, retry, cancel, pause, receive, forget, tick,
+    steer. The others may be lost with the machine's power, which costs a second run and nothing else.
     """
 
     @property
@@ -199,4 +200,34 @@ class Store(Protocol):
 
     async def forget(self, ids: Collection[TaskId]) -> list[TaskId]:
         """Delete waiting tasks, which another store has received; those deleted. Who was held after them is freed."""
+        ...
+
+    async def agenda(self) -> Agenda:
+        """All schedules, and the store's now. Cheap: asked every second."""
+        ...
+
+    async def plan(self, plans: Sequence[Plan], *, starting: bool) -> None:
+        """Make these schedules known, and note that they were spoken of now.
+
+        A new one counts its ticks from now. So does one whose function or line is another here, but that changes only
+        if the caller is `starting`, or nobody has spoken of the old one for a minute: of two versions of the code, the
+        one that started last decides. Whether it is paused stays.
+        """
+        ...
+
+    async def tick(self, ticks: Sequence[Tick]) -> list[TaskId]:
+        """Make each of these ticks, if nobody has: its calls are stored in the write that notes it; their ids.
+
+        A tick is made if the schedule has this line, its last tick is `after`, `to` has come by the store's clock, and
+        it is not paused. One by hand is made if the schedule has this line and was asked to run, paused or not; that
+        is over then.
+        """
+        ...
+
+    async def steer(self, name: str, how: Steer) -> bool:
+        """Pause, resume, ask to run once, or forget a schedule; whether there is one of this name.
+
+        One that is resumed counts its ticks from now, so that those of its pause were not missed; one that was not
+        paused stays as it is. One that is forgotten comes back with the next worker that plans it.
+        """
         ...

@@ -12,6 +12,7 @@ from uuid import UUID
 from afterwards.errors import CannotStore
 from afterwards.outcomes import Ending, Outcome
 from afterwards.retries import Retry, retry_as_json, retry_from_json
+from afterwards.schedules import Tick
 from afterwards.tasks import Call, Claim, Failure, Hold, State, Task, TaskId, WorkerId
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -85,6 +86,13 @@ def check_call(call: Call) -> None:
         raise CannotStore(f"the priority of a call to {call.name} is 0 to 9, not {call.priority}")
     if not 0 <= call.crashes < 2**31:
         raise CannotStore(f"a call to {call.name} cannot be allowed {call.crashes} crashes")
+
+
+def check_ticks(ticks: Sequence[Tick]) -> None:
+    """The same for the calls that ticks bring."""
+    for tick in ticks:
+        for call in tick.calls:
+            check_call(call)
 
 
 def check_received(task: Task) -> None:

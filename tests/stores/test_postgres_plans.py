@@ -98,7 +98,7 @@ def indexes_of_tasks(plan: dict[str, Any]) -> set[str]:
         node.get("Index Name", node["Node Type"])
         for node in scans
         if node["Node Type"] not in ("ModifyTable", "Bitmap Heap Scan")
-    } - {"afterwards_workers_pkey", "afterwards_paused_pkey"}
+    } - {"afterwards_workers_pkey", "afterwards_paused_pkey", "afterwards_schedules_pkey"}
 
 
 CLAIM = {"worker": "w", "claimers": ["w"], "limit": LIMIT, "suspects": True, "unknown": ["tests:strange"]}

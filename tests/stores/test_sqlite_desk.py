@@ -10,7 +10,7 @@ import pytest
 from afterwards.errors import StoreUnavailable
 from afterwards.stores.sqlite.desk import Desk
 from afterwards.stores.sqlite.errands import Asker, Errand, Verb, deliver, each, plain
-from afterwards.stores.sqlite.store import nothing
+from afterwards.stores.sqlite.verbs import nothing
 
 NAME = "a desk of a test"
 

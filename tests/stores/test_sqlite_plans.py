@@ -21,7 +21,7 @@ FEW, MANY = 100, 20_000
 ANYTHING: dict[str, object] = {"queue": None, "name": None, "after": None, "limit": 50}
 CLAIM = {"worker": "w", "limit": 10, "suspects": 1, "unknown": "[]", "now": NOW}
 
-SMALL_TABLES = {"afterwards_workers", "afterwards_paused", "afterwards_store", "sqlite_master"}
+SMALL_TABLES = {"afterwards_workers", "afterwards_paused", "afterwards_store", "afterwards_schedules", "sqlite_master"}
 
 
 @pytest.fixture

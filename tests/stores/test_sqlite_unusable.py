@@ -10,10 +10,11 @@ import pytest
 from afterwards.errors import StoreUnusable
 from afterwards.stores.sqlite import database, filesystem
 from afterwards.stores.sqlite.filesystem import Footing, footing, magic_of, name_of
+from afterwards.stores.sqlite.migrations import migrations
 from tests.contract.builders import a_call
 from tests.stores.builders import a_store, another_connection
 
-NEWEST = 1
+NEWEST = len(migrations())
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path):

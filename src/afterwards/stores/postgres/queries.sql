@@ -409,6 +409,58 @@ INSERT INTO afterwards_paused (queue) VALUES (:queue) ON CONFLICT (queue) DO NOT
 -- And they are claimed again.
 DELETE FROM afterwards_paused WHERE queue = :queue
 
+-- name: list_schedules
+-- By name, and the store's now, also where there are none. There are as many as the code has, not as many as have
+-- ticked.
+SELECT {now}, name, function, line, last, seen, paused, asked
+FROM (SELECT) AS one LEFT JOIN afterwards_schedules ON true ORDER BY name
+
+-- name: plan_schedule
+-- A new one counts from now. What the code says of an old one changes it when that code starts, or nobody says
+-- otherwise.
+INSERT INTO afterwards_schedules AS old (name, function, line, last, seen)
+VALUES (:name, :function, :line, {now}, {now})
+ON CONFLICT (name) DO UPDATE SET
+    function = excluded.function,
+    line = excluded.line,
+    last = CASE
+        WHEN old.function = excluded.function AND old.line = excluded.line THEN old.last ELSE excluded.last
+    END,
+    seen = excluded.seen
+WHERE (old.function = excluded.function AND old.line = excluded.line)
+OR :starting::boolean OR old.seen < {now} - interval '1 minute'
+
+-- name: tick
+-- The condition is what makes each tick once: whoever comes second waits for the row, and finds another `last`.
+UPDATE afterwards_schedules SET last = :to
+WHERE name = :name AND line = :line AND last = :after AND :to <= {now} AND NOT paused
+RETURNING name
+
+-- name: tick_by_hand
+-- Somebody asked for it.
+UPDATE afterwards_schedules SET asked = false WHERE name = :name AND line = :line AND asked
+RETURNING name
+
+-- name: pause_schedule
+-- It ticks no more.
+UPDATE afterwards_schedules SET paused = true WHERE name = :name
+RETURNING name
+
+-- name: resume_schedule
+-- It ticks again, from now on.
+UPDATE afterwards_schedules SET last = CASE WHEN paused THEN {now} ELSE last END, paused = false WHERE name = :name
+RETURNING name
+
+-- name: run_schedule
+-- The next janitor that knows it adds its call.
+UPDATE afterwards_schedules SET asked = true WHERE name = :name
+RETURNING name
+
+-- name: forget_schedule
+-- Its code is gone.
+DELETE FROM afterwards_schedules WHERE name = :name
+RETURNING name
+
 -- fragment: place_of_last
 -- Where a page begins. Paging goes by the sequence of the task last seen; nothing follows one that was pruned.
 (SELECT last.sequence FROM afterwards_tasks AS last WHERE last.id = :after::uuid)

@@ -15,6 +15,7 @@ from afterwards.bell import Waiter
 from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome, returned
+from afterwards.schedules import Agenda, Plan, Steer, Tick
 from afterwards.stores.postgres import verbs
 from afterwards.stores.postgres.adding import Addition
 from afterwards.stores.postgres.address import address_of
@@ -27,6 +28,7 @@ from afterwards.stores.postgres.migrations import sql_since
 from afterwards.stores.postgres.moving import Part
 from afterwards.stores.postgres.office import Office
 from afterwards.stores.postgres.rescuing import Search as Rescue
+from afterwards.stores.postgres.scheduling import Planning, Steering
 from afterwards.stores.postgres.settling import Settlement
 from afterwards.stores.postgres.steering import Pausing, Pruning
 from afterwards.stores.postgres.workers import Leave, Prolonging
@@ -205,6 +207,19 @@ class PostgresStore:
 
     async def forget(self, ids: Collection[TaskId]) -> list[TaskId]:
         return await self._ask(verbs.FORGET, tuple(ids))
+
+    async def agenda(self) -> Agenda:
+        return await self._ask(verbs.AGENDA, None)
+
+    async def plan(self, plans: Sequence[Plan], *, starting: bool) -> None:
+        await self._ask(verbs.PLAN, Planning(plans=tuple(plans), starting=starting))
+
+    async def tick(self, ticks: Sequence[Tick]) -> list[TaskId]:
+        stored.check_ticks(ticks)
+        return await self._ask(verbs.TICK, tuple(ticks))
+
+    async def steer(self, name: str, how: Steer) -> bool:
+        return await self._ask(verbs.STEER, Steering(name=name, how=how))
 
     def before_fork(self) -> None:
         """Close all connections and stand still."""

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from afterwards.stores.postgres import adding, claiming, looking, moving, rescuing, settling, steering, workers
+from afterwards.stores.postgres import (
+    adding,
+    claiming,
+    looking,
+    moving,
+    rescuing,
+    scheduling,
+    settling,
+    steering,
+    workers,
+)
 from afterwards.stores.postgres.errands import Counter, Verb, each
 from afterwards.stores.postgres.transaction import Transaction
 
@@ -48,11 +58,15 @@ RESCUE = Verb(doing="rescuing tasks", counter=WORK, write=each(rescuing.rescue),
 FREE_UNKNOWN = Verb(doing="freeing tasks", counter=WORK, write=each(workers.free_unknown))
 PRUNE = Verb(doing="pruning tasks", counter=WORK, write=each(steering.prune), simple=True)
 
+TICK = Verb(doing="making ticks", counter=WORK, write=each(scheduling.tick))
+PLAN = Verb(doing="planning schedules", counter=WORK, write=each(scheduling.plan))
+
 RENEW = Verb(doing="renewing a lease", counter=WATCH, write=each(workers.renew), simple=True)
 CANCELLATIONS = Verb(doing="looking for cancellations", counter=WATCH, write=each(workers.cancellations), simple=True)
 WORKERS = Verb(doing="listing workers", counter=WATCH, write=each(looking.workers), simple=True)
 UNKNOWN_NAMES = Verb(doing="listing unknown names", counter=WATCH, write=each(looking.unknown_names), simple=True)
 UNTIL_DUE = Verb(doing="waiting for tasks", counter=WATCH, write=each(looking.until_due), simple=True)
+AGENDA = Verb(doing="listing schedules", counter=WATCH, write=each(scheduling.agenda), simple=True)
 NOTIFY = Verb(doing="waking others", counter=WATCH, write=each(_notify), simple=True, by_itself=True)
 
 FIND = Verb(doing="finding tasks", counter=LOOK, write=each(looking.find), simple=True)
@@ -61,5 +75,6 @@ HAND_OVER = Verb(doing="handing tasks over", counter=LOOK, write=each(moving.han
 RETRY = Verb(doing="retrying tasks", counter=LOOK, write=each(steering.retry), simple=True, again=False)
 CANCEL = Verb(doing="cancelling tasks", counter=LOOK, write=each(steering.cancel), again=False)
 PAUSE = Verb(doing="pausing a queue", counter=LOOK, write=each(steering.pause), simple=True)
+STEER = Verb(doing="steering a schedule", counter=LOOK, write=each(scheduling.steer), simple=True)
 RECEIVE = Verb(doing="receiving tasks", counter=LOOK, write=each(moving.receive), again=False)
 FORGET = Verb(doing="forgetting tasks", counter=LOOK, write=each(moving.forget), again=False)

@@ -13,31 +13,25 @@ from afterwards import forks, stored
 from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome, returned
-from afterwards.stores.redis import adding, claiming, settling
+from afterwards.schedules import Agenda, Plan, Steer, Tick
+from afterwards.stores.redis import adding, verbs
 from afterwards.stores.redis.adding import Addition
 from afterwards.stores.redis.address import address_of
 from afterwards.stores.redis.claiming import Wish
 from afterwards.stores.redis.clock import Clock
 from afterwards.stores.redis.desk import Desk
-from afterwards.stores.redis.errands import Ask, Asker, Errand, Talk, Verb, alone, plain
-from afterwards.stores.redis.looking import Page, census, find
-from afterwards.stores.redis.moving import Part, forget, hand_over, receive
+from afterwards.stores.redis.errands import Asker, Errand, Verb, plain
+from afterwards.stores.redis.looking import Page
+from afterwards.stores.redis.moving import Part
 from afterwards.stores.redis.rescuing import Search as Rescue
-from afterwards.stores.redis.rescuing import rescue
+from afterwards.stores.redis.scheduling import Planning, Steering
 from afterwards.stores.redis.settling import Settlement
-from afterwards.stores.redis.steering import Pausing, Pruning, cancel, pause, prune, retry
+from afterwards.stores.redis.steering import Pausing, Pruning
 from afterwards.stores.redis.threads import Standing, Threads
 from afterwards.stores.redis.trouble import too_long
 from afterwards.stores.redis.workers import (
     Leave,
     Prolonging,
-    cancellations,
-    free_unknown,
-    renew,
-    sign_off,
-    sign_on,
-    unknown_names,
-    workers,
 )
 from afterwards.tasks import (
     Added,
@@ -60,35 +54,6 @@ Answer = TypeVar("Answer")
 
 _POLL = 1.0  # seconds, jittered: what is heard is only a hint, this stands behind it
 _PAGE = 200  # tasks that one script reads, so that none takes long
-
-
-def nothing(_: None) -> Talk[None]:
-    """Ask next to nothing: before anything is written the store is brought into being."""
-    yield Ask("open")
-
-
-OPEN = Verb(doing="opening the store", talk=alone(nothing))
-ADD = Verb(doing="adding tasks", talk=adding.add, durable=True, together=True, lose=adding.lose)
-SIGN_ON = Verb(doing="signing on", talk=alone(sign_on))
-CLAIM = Verb(doing="claiming tasks", talk=alone(claiming.claim), lose=claiming.lose)
-SETTLE = Verb(doing="settling tasks", talk=alone(settling.settle), lose=settling.lose, recall=settling.recall)
-RENEW = Verb(doing="renewing a lease", talk=alone(renew))
-RESCUE = Verb(doing="rescuing tasks", talk=alone(rescue))
-FREE_UNKNOWN = Verb(doing="freeing tasks", talk=alone(free_unknown))
-PRUNE = Verb(doing="pruning tasks", talk=alone(prune))
-SIGN_OFF = Verb(doing="signing off", talk=alone(sign_off))
-RETRY = Verb(doing="retrying tasks", talk=alone(retry), durable=True)
-CANCEL = Verb(doing="cancelling tasks", talk=alone(cancel), durable=True)
-PAUSE = Verb(doing="pausing a queue", talk=alone(pause), durable=True)
-RECEIVE = Verb(doing="receiving tasks", talk=alone(receive), durable=True)
-FORGET = Verb(doing="forgetting tasks", talk=alone(forget), durable=True)
-CANCELLATIONS = Verb(doing="looking for cancellations", talk=alone(cancellations))
-WORKERS = Verb(doing="listing workers", talk=alone(workers))
-UNKNOWN_NAMES = Verb(doing="listing unknown names", talk=alone(unknown_names))
-UNTIL_DUE = Verb(doing="waiting for tasks", talk=alone(claiming.until_due))
-FIND = Verb(doing="finding tasks", talk=alone(find))
-HAND_OVER = Verb(doing="handing tasks over", talk=alone(hand_over))
-CENSUS = Verb(doing="counting tasks", talk=alone(census))
 
 
 class RedisStore:
@@ -131,7 +96,7 @@ class RedisStore:
 
     async def open(self) -> None:
         for desk in (self._threads.intake, self._threads.writer):  # also after what is still under way there
-            await self._ask(desk, OPEN, None)
+            await self._ask(desk, verbs.OPEN, None)
         self._threads.ear.listen()
 
     async def schema(self) -> Schema | None:
@@ -154,42 +119,42 @@ class RedisStore:
         for call in calls:
             stored.check_call(call)
         addition = Addition(calls=tuple(calls), claimed_by=claimed_by)
-        return await self._write(ADD, addition, give_back=self._give_back_added if claimed_by else None)
+        return await self._write(verbs.ADD, addition, give_back=self._give_back_added if claimed_by else None)
 
     async def sign_on(self, worker: WorkerCard) -> None:
-        await self._write(SIGN_ON, worker)
+        await self._write(verbs.SIGN_ON, worker)
 
     async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
         wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown), lost=self._threads.lost)
-        return await self._write(CLAIM, wish, give_back=self._give_back_tasks)
+        return await self._write(verbs.CLAIM, wish, give_back=self._give_back_tasks)
 
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
         settlement = Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by)
-        return await self._write(SETTLE, settlement, give_back=self._give_back_settled)
+        return await self._write(verbs.SETTLE, settlement, give_back=self._give_back_settled)
 
     async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
-        return await self._watch(RENEW, Prolonging(worker=worker, lease=lease))
+        return await self._watch(verbs.RENEW, Prolonging(worker=worker, lease=lease))
 
     async def cancellations(self, worker: WorkerId) -> list[Claim]:
-        return await self._watch(CANCELLATIONS, worker)
+        return await self._watch(verbs.CANCELLATIONS, worker)
 
     async def rescue(self, *, known_dead: Collection[WorkerId], expired: bool, limit: int) -> list[Task]:
-        return await self._write(RESCUE, Rescue(known_dead=tuple(known_dead), expired=expired, limit=limit))
+        return await self._write(verbs.RESCUE, Rescue(known_dead=tuple(known_dead), expired=expired, limit=limit))
 
     async def workers(self) -> list[SignedOn]:
-        return await self._watch(WORKERS, None)
+        return await self._watch(verbs.WORKERS, None)
 
     async def unknown_names(self) -> list[str]:
-        return await self._watch(UNKNOWN_NAMES, None)
+        return await self._watch(verbs.UNKNOWN_NAMES, None)
 
     async def free_unknown(self, names: Collection[str]) -> int:
-        return await self._write(FREE_UNKNOWN, tuple(names))
+        return await self._write(verbs.FREE_UNKNOWN, tuple(names))
 
     async def prune(self, *, older_than: timedelta, limit: int) -> int:
-        return await self._write(PRUNE, Pruning(older_than=older_than, limit=limit))
+        return await self._write(verbs.PRUNE, Pruning(older_than=older_than, limit=limit))
 
     async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
-        await self._write(SIGN_OFF, Leave(worker=worker, leaving=leaving))
+        await self._write(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving))
 
     async def wait(self, worker: WorkerId, *, timeout: float, suspects: bool, unknown: Collection[str] = ()) -> Woken:
         ends, threads = time.monotonic() + timeout, self._threads
@@ -198,7 +163,7 @@ class RedisStore:
         with threads.bell.listening() as waiter:
             while self._threads is threads:  # else the store was closed meanwhile
                 waiter.hush()
-                until_due = await self._watch(UNTIL_DUE, wish)
+                until_due = await self._watch(verbs.UNTIL_DUE, wish)
                 if until_due == 0:
                     return Woken.READY
                 left = ends - time.monotonic()
@@ -212,34 +177,47 @@ class RedisStore:
         found: list[Task] = []
         while len(found) < limit:
             page = Page(search=search, limit=min(limit - len(found), _PAGE), after=found[-1].id if found else after)
-            tasks = await self._look(FIND, page)
+            tasks = await self._look(verbs.FIND, page)
             found += tasks
             if len(tasks) < page.limit:
                 break
         return found
 
     async def census(self) -> Census:
-        return await self._look(CENSUS, None)
+        return await self._look(verbs.CENSUS, None)
 
     async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._write(RETRY, tuple(ids))
+        return await self._write(verbs.RETRY, tuple(ids))
 
     async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._write(CANCEL, tuple(ids))
+        return await self._write(verbs.CANCEL, tuple(ids))
 
     async def pause(self, queue: str, *, paused: bool) -> None:
-        await self._write(PAUSE, Pausing(queue=queue, paused=paused))
+        await self._write(verbs.PAUSE, Pausing(queue=queue, paused=paused))
 
     async def hand_over(self, *, limit: int, after: TaskId | None = None) -> list[Task]:
-        return await self._look(HAND_OVER, Part(limit=limit, after=after))
+        return await self._look(verbs.HAND_OVER, Part(limit=limit, after=after))
 
     async def receive(self, tasks: Sequence[Task]) -> list[TaskId]:
         for task in tasks:
             stored.check_received(task)
-        return await self._write(RECEIVE, tuple(tasks))
+        return await self._write(verbs.RECEIVE, tuple(tasks))
 
     async def forget(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._write(FORGET, tuple(ids))
+        return await self._write(verbs.FORGET, tuple(ids))
+
+    async def agenda(self) -> Agenda:
+        return await self._watch(verbs.AGENDA, None)
+
+    async def plan(self, plans: Sequence[Plan], *, starting: bool) -> None:
+        await self._write(verbs.PLAN, Planning(plans=tuple(plans), starting=starting))
+
+    async def tick(self, ticks: Sequence[Tick]) -> list[TaskId]:
+        stored.check_ticks(ticks)
+        return await self._write(verbs.TICK, tuple(ticks))
+
+    async def steer(self, name: str, how: Steer) -> bool:
+        return await self._write(verbs.STEER, Steering(name=name, how=how))
 
     def before_fork(self) -> None:
         """Nothing: threads and connections stay with the parent, whom a child does not disturb."""
@@ -303,4 +281,4 @@ class RedisStore:
         """Claimed for a caller who was cancelled meanwhile: nobody would ever run them."""
         outcomes = tuple(returned(task.claim) for task in answer)
         if outcomes:
-            self._threads.writer.hand_in([Errand(verb=plain(SETTLE), request=Settlement(outcomes=outcomes))])
+            self._threads.writer.hand_in([Errand(verb=plain(verbs.SETTLE), request=Settlement(outcomes=outcomes))])

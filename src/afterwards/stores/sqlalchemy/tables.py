@@ -73,7 +73,22 @@ def metadata(dialect: Literal["sqlite", "postgresql"]) -> MetaData:
         Column("leaving", types.boolean, nullable=False, server_default=types.no),
     )
     Table("afterwards_paused", made, Column("queue", types.word, primary_key=True))
+    _add_schedules(made, types)
     return made
+
+
+def _add_schedules(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
+    Table(
+        "afterwards_schedules",
+        made,
+        Column("name", types.word, primary_key=True),
+        Column("function", Text(), nullable=False),
+        Column("line", Text(), nullable=False),
+        Column("last", types.instant, nullable=False),
+        Column("seen", types.instant, nullable=False),
+        Column("paused", types.boolean, nullable=False, server_default=types.no),
+        Column("asked", types.boolean, nullable=False, server_default=types.no),
+    )
 
 
 class _SQLite:

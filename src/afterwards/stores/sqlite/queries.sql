@@ -311,6 +311,47 @@ INSERT INTO afterwards_paused (queue) VALUES (:queue) ON CONFLICT (queue) DO NOT
 -- And they are claimed again.
 DELETE FROM afterwards_paused WHERE queue = :queue
 
+-- name: list_schedules
+-- By name. There are as many as the code has, not as many as have ticked.
+SELECT json_group_array(json_array(name, function, line, last, seen, paused, asked)) FROM (
+    SELECT * FROM afterwards_schedules ORDER BY name
+)
+
+-- name: plan_schedule
+-- A new one counts from now. What the code says of an old one changes it when that code starts, or nobody says otherwise.
+INSERT INTO afterwards_schedules (name, function, line, last, seen) VALUES (:name, :function, :line, :now, :now)
+ON CONFLICT (name) DO UPDATE SET
+    function = excluded.function,
+    line = excluded.line,
+    last = iif(function = excluded.function AND line = excluded.line, last, excluded.last),
+    seen = excluded.seen
+WHERE (function = excluded.function AND line = excluded.line) OR :starting OR seen < :abandoned
+
+-- name: tick
+-- The condition is what makes each tick once: whoever comes second finds another `last`.
+UPDATE afterwards_schedules SET last = :to
+WHERE name = :name AND line = :line AND last = :after AND :to <= :now AND NOT paused
+
+-- name: tick_by_hand
+-- Somebody asked for it.
+UPDATE afterwards_schedules SET asked = 0 WHERE name = :name AND line = :line AND asked
+
+-- name: pause_schedule
+-- It ticks no more.
+UPDATE afterwards_schedules SET paused = 1 WHERE name = :name
+
+-- name: resume_schedule
+-- It ticks again, from now on.
+UPDATE afterwards_schedules SET last = iif(paused, :now, last), paused = 0 WHERE name = :name
+
+-- name: run_schedule
+-- The next janitor that knows it adds its call.
+UPDATE afterwards_schedules SET asked = 1 WHERE name = :name
+
+-- name: forget_schedule
+-- Its code is gone.
+DELETE FROM afterwards_schedules WHERE name = :name
+
 -- name: hand_over
 -- The oldest first, by the index of the waiting. `after` moves the start of its range, so that no page is read twice.
 SELECT json_group_array({task}) FROM (

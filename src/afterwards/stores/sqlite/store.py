@@ -12,31 +12,26 @@ from afterwards import forks, stored
 from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome, returned
-from afterwards.stores.sqlite import adding, settling
-from afterwards.stores.sqlite.adding import Addition, add
-from afterwards.stores.sqlite.claiming import Wish, claim
+from afterwards.schedules import Agenda, Plan, Steer, Tick
+from afterwards.stores.sqlite import verbs
+from afterwards.stores.sqlite.adding import Addition
+from afterwards.stores.sqlite.claiming import Wish
 from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.desk import Desk
-from afterwards.stores.sqlite.errands import Asker, Errand, Verb, each, plain
+from afterwards.stores.sqlite.errands import Asker, Errand, Verb, plain
 from afterwards.stores.sqlite.joining import SQLiteJoint
-from afterwards.stores.sqlite.looking import Glance, Page, census, find, unknown_names, until_due, workers
+from afterwards.stores.sqlite.looking import Glance, Page
 from afterwards.stores.sqlite.migrations import schema_of, sql_since
-from afterwards.stores.sqlite.moving import Part, forget, hand_over, receive
+from afterwards.stores.sqlite.moving import Part
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.rescuing import Search as Rescue
-from afterwards.stores.sqlite.rescuing import rescue
-from afterwards.stores.sqlite.settling import Settlement, settle, settle_apart
-from afterwards.stores.sqlite.steering import Pausing, Pruning, cancel, pause, prune, retry
+from afterwards.stores.sqlite.scheduling import Planning, Steering
+from afterwards.stores.sqlite.settling import Settlement
+from afterwards.stores.sqlite.steering import Pausing, Pruning
 from afterwards.stores.sqlite.threads import Threads
-from afterwards.stores.sqlite.transaction import Transaction
 from afterwards.stores.sqlite.workers import (
     Leave,
     Prolonging,
-    cancellations,
-    free_unknown,
-    renew,
-    sign_off,
-    sign_on,
 )
 from afterwards.tasks import (
     Added,
@@ -56,34 +51,6 @@ from afterwards.tasks import (
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
-
-
-def nothing(_: Transaction, request: None) -> None:
-    """Write nothing: whatever is written, the file is opened first."""
-
-
-OPEN = Verb(doing="opening the store", write=each(nothing))
-ADD = Verb(doing="adding tasks", write=add, durable=True, asks=adding.questions)
-SIGN_ON = Verb(doing="signing on", write=each(sign_on))
-CLAIM = Verb(doing="claiming tasks", write=each(claim))
-SETTLE = Verb(doing="settling tasks", write=settle, alone=settle_apart, asks=settling.questions)
-RENEW = Verb(doing="renewing a lease", write=each(renew))
-RESCUE = Verb(doing="rescuing tasks", write=each(rescue))
-FREE_UNKNOWN = Verb(doing="freeing tasks", write=each(free_unknown))
-PRUNE = Verb(doing="pruning tasks", write=each(prune))
-SIGN_OFF = Verb(doing="signing off", write=each(sign_off))
-RETRY = Verb(doing="retrying tasks", write=each(retry), durable=True)
-CANCEL = Verb(doing="cancelling tasks", write=each(cancel), durable=True)
-PAUSE = Verb(doing="pausing a queue", write=each(pause), durable=True)
-RECEIVE = Verb(doing="receiving tasks", write=each(receive), durable=True)
-FORGET = Verb(doing="forgetting tasks", write=each(forget), durable=True)
-CANCELLATIONS = Verb(doing="looking for cancellations", write=each(cancellations))
-WORKERS = Verb(doing="listing workers", write=each(workers))
-UNKNOWN_NAMES = Verb(doing="listing unknown names", write=each(unknown_names))
-UNTIL_DUE = Verb(doing="waiting for tasks", write=each(until_due))
-FIND = Verb(doing="finding tasks", write=each(find))
-HAND_OVER = Verb(doing="handing tasks over", write=each(hand_over))
-CENSUS = Verb(doing="counting tasks", write=each(census))
 
 
 class SQLiteStore:
@@ -133,7 +100,7 @@ class SQLiteStore:
         return list(self._threads.database.warnings)
 
     async def open(self) -> None:
-        await self._write(OPEN, None)
+        await self._write(verbs.OPEN, None)
 
     async def schema(self) -> Schema:
         return await asyncio.to_thread(schema_of, self._place)
@@ -152,41 +119,41 @@ class SQLiteStore:
         for call in calls:
             stored.check_call(call)
         addition = Addition(calls=tuple(calls), claimed_by=claimed_by)
-        return await self._write(ADD, addition, give_back=self._give_back_added if claimed_by else None)
+        return await self._write(verbs.ADD, addition, give_back=self._give_back_added if claimed_by else None)
 
     async def sign_on(self, worker: WorkerCard) -> None:
-        await self._write(SIGN_ON, worker)
+        await self._write(verbs.SIGN_ON, worker)
 
     async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
         wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown))
-        return await self._write(CLAIM, wish, give_back=self._give_back_tasks)
+        return await self._write(verbs.CLAIM, wish, give_back=self._give_back_tasks)
 
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
-        return await self._write(SETTLE, Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by))
+        return await self._write(verbs.SETTLE, Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by))
 
     async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
-        return await self._write(RENEW, Prolonging(worker=worker, lease=lease))
+        return await self._write(verbs.RENEW, Prolonging(worker=worker, lease=lease))
 
     async def cancellations(self, worker: WorkerId) -> list[Claim]:
-        return await self._watch(CANCELLATIONS, worker)
+        return await self._watch(verbs.CANCELLATIONS, worker)
 
     async def rescue(self, *, known_dead: Collection[WorkerId], expired: bool, limit: int) -> list[Task]:
-        return await self._write(RESCUE, Rescue(known_dead=tuple(known_dead), expired=expired, limit=limit))
+        return await self._write(verbs.RESCUE, Rescue(known_dead=tuple(known_dead), expired=expired, limit=limit))
 
     async def workers(self) -> list[SignedOn]:
-        return await self._watch(WORKERS, None)
+        return await self._watch(verbs.WORKERS, None)
 
     async def unknown_names(self) -> list[str]:
-        return await self._watch(UNKNOWN_NAMES, None)
+        return await self._watch(verbs.UNKNOWN_NAMES, None)
 
     async def free_unknown(self, names: Collection[str]) -> int:
-        return await self._write(FREE_UNKNOWN, tuple(names))
+        return await self._write(verbs.FREE_UNKNOWN, tuple(names))
 
     async def prune(self, *, older_than: timedelta, limit: int) -> int:
-        return await self._write(PRUNE, Pruning(older_than=older_than, limit=limit))
+        return await self._write(verbs.PRUNE, Pruning(older_than=older_than, limit=limit))
 
     async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
-        await self._write(SIGN_OFF, Leave(worker=worker, leaving=leaving))
+        await self._write(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving))
 
     async def wait(self, worker: WorkerId, *, timeout: float, suspects: bool, unknown: Collection[str] = ()) -> Woken:
         ends, threads = time.monotonic() + timeout, self._threads
@@ -194,7 +161,7 @@ class SQLiteStore:
         with threads.bell.listening() as waiter:
             while self._threads is threads:  # else the store was closed meanwhile
                 waiter.hush()
-                until_due = await self._watch(UNTIL_DUE, glance)
+                until_due = await self._watch(verbs.UNTIL_DUE, glance)
                 if until_due == 0:
                     return Woken.READY
                 left = ends - time.monotonic()
@@ -204,31 +171,44 @@ class SQLiteStore:
         return Woken.TIMEOUT
 
     async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
-        return await self._look(FIND, Page(search=search, limit=limit, after=after))
+        return await self._look(verbs.FIND, Page(search=search, limit=limit, after=after))
 
     async def census(self) -> Census:
-        return await self._look(CENSUS, None)
+        return await self._look(verbs.CENSUS, None)
 
     async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._write(RETRY, tuple(ids))
+        return await self._write(verbs.RETRY, tuple(ids))
 
     async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._write(CANCEL, tuple(ids))
+        return await self._write(verbs.CANCEL, tuple(ids))
 
     async def pause(self, queue: str, *, paused: bool) -> None:
-        await self._write(PAUSE, Pausing(queue=queue, paused=paused))
+        await self._write(verbs.PAUSE, Pausing(queue=queue, paused=paused))
 
     async def hand_over(self, *, limit: int, after: TaskId | None = None) -> list[Task]:
-        return await self._look(HAND_OVER, Part(limit=limit, after=after))
+        return await self._look(verbs.HAND_OVER, Part(limit=limit, after=after))
 
     async def receive(self, tasks: Sequence[Task]) -> list[TaskId]:
         """Raises CannotStore as `add` does."""
         for task in tasks:
             stored.check_received(task)
-        return await self._write(RECEIVE, tuple(tasks))
+        return await self._write(verbs.RECEIVE, tuple(tasks))
 
     async def forget(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._write(FORGET, tuple(ids))
+        return await self._write(verbs.FORGET, tuple(ids))
+
+    async def agenda(self) -> Agenda:
+        return await self._watch(verbs.AGENDA, None)
+
+    async def plan(self, plans: Sequence[Plan], *, starting: bool) -> None:
+        await self._write(verbs.PLAN, Planning(plans=tuple(plans), starting=starting))
+
+    async def tick(self, ticks: Sequence[Tick]) -> list[TaskId]:
+        stored.check_ticks(ticks)
+        return await self._write(verbs.TICK, tuple(ticks))
+
+    async def steer(self, name: str, how: Steer) -> bool:
+        return await self._write(verbs.STEER, Steering(name=name, how=how))
 
     def before_fork(self) -> None:
         """Close all connections and stand still."""
@@ -286,4 +266,4 @@ class SQLiteStore:
         """Claimed for a caller who was cancelled meanwhile: nobody would ever run them."""
         outcomes = tuple(returned(task.claim) for task in answer)
         if outcomes:
-            self._threads.writer.desk.hand_in([self._errand(SETTLE, Settlement(outcomes=outcomes), None)])
+            self._threads.writer.desk.hand_in([self._errand(verbs.SETTLE, Settlement(outcomes=outcomes), None)])

@@ -6,7 +6,7 @@
 -- so that nothing is ever scanned past. Instants are microseconds since 1970, as decimal text.
 
 local META, CALLS, LIVES, TEXTS, INDEX, WAITING, SUSPECTS, FOLLOWERS, UNKNOWN, RUNNING, STOPPING, ENDED, WORKERS, LEASES,
-    PAUSED, LINES = unpack(KEYS)
+    PAUSED, LINES, SCHEDULES = unpack(KEYS)
 local CHANNEL, CALLER, OFFSET, TOKEN, IS_AGAIN = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
 local MOST_ENDED, MOST_BYTES, FIRST = tonumber(ARGV[6]), tonumber(ARGV[7]), 8
 

@@ -1,0 +1,47 @@
+"""All that the store does, by name."""
+
+from __future__ import annotations
+
+from afterwards.stores.sqlite import adding, scheduling, settling
+from afterwards.stores.sqlite.adding import add
+from afterwards.stores.sqlite.claiming import claim
+from afterwards.stores.sqlite.errands import Verb, each
+from afterwards.stores.sqlite.looking import census, find, unknown_names, until_due, workers
+from afterwards.stores.sqlite.moving import forget, hand_over, receive
+from afterwards.stores.sqlite.rescuing import rescue
+from afterwards.stores.sqlite.settling import settle, settle_apart
+from afterwards.stores.sqlite.steering import cancel, pause, prune, retry
+from afterwards.stores.sqlite.transaction import Transaction
+from afterwards.stores.sqlite.workers import cancellations, free_unknown, renew, sign_off, sign_on
+
+
+def nothing(_: Transaction, request: None) -> None:
+    """Write nothing: whatever is written, the file is opened first."""
+
+
+OPEN = Verb(doing="opening the store", write=each(nothing))
+ADD = Verb(doing="adding tasks", write=add, durable=True, asks=adding.questions)
+SIGN_ON = Verb(doing="signing on", write=each(sign_on))
+CLAIM = Verb(doing="claiming tasks", write=each(claim))
+SETTLE = Verb(doing="settling tasks", write=settle, alone=settle_apart, asks=settling.questions)
+RENEW = Verb(doing="renewing a lease", write=each(renew))
+RESCUE = Verb(doing="rescuing tasks", write=each(rescue))
+FREE_UNKNOWN = Verb(doing="freeing tasks", write=each(free_unknown))
+PRUNE = Verb(doing="pruning tasks", write=each(prune))
+SIGN_OFF = Verb(doing="signing off", write=each(sign_off))
+RETRY = Verb(doing="retrying tasks", write=each(retry), durable=True)
+CANCEL = Verb(doing="cancelling tasks", write=each(cancel), durable=True)
+PAUSE = Verb(doing="pausing a queue", write=each(pause), durable=True)
+RECEIVE = Verb(doing="receiving tasks", write=each(receive), durable=True)
+FORGET = Verb(doing="forgetting tasks", write=each(forget), durable=True)
+CANCELLATIONS = Verb(doing="looking for cancellations", write=each(cancellations))
+WORKERS = Verb(doing="listing workers", write=each(workers))
+UNKNOWN_NAMES = Verb(doing="listing unknown names", write=each(unknown_names))
+UNTIL_DUE = Verb(doing="waiting for tasks", write=each(until_due))
+FIND = Verb(doing="finding tasks", write=each(find))
+HAND_OVER = Verb(doing="handing tasks over", write=each(hand_over))
+CENSUS = Verb(doing="counting tasks", write=each(census))
+AGENDA = Verb(doing="listing schedules", write=each(scheduling.agenda))
+PLAN = Verb(doing="planning schedules", write=each(scheduling.plan))
+TICK = Verb(doing="making ticks", write=each(scheduling.tick), durable=True)
+STEER = Verb(doing="steering a schedule", write=each(scheduling.steer), durable=True)
