@@ -20,12 +20,15 @@ EVENTS = [
 ]
 
 
+KINDS = [afterwards.Afterwards, afterwards.Schedule, afterwards.Task, afterwards.Census, testing.Recorded]
+
+
 @pytest.mark.parametrize("name", afterwards.__all__)
 def test_every_public_name_is_in_the_reference(name: str):
     assert re.search(rf"\b{name}\b", REFERENCE)
 
 
-@pytest.mark.parametrize("kind", [afterwards.Afterwards, afterwards.Task, afterwards.Census, testing.Recorded])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_attribute_and_method_is_in_the_reference(kind: type):
     names = [*getattr(kind, "__dataclass_fields__", ()), *vars(kind)]
     public = {name for name in names if not name.startswith("_")} - {"claim", "take", "join", "release"}  # for the house only

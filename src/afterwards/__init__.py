@@ -34,6 +34,7 @@ from afterwards.errors import (
 )
 from afterwards.retries import Again, Retry, Stop
 from afterwards.runner import CurrentTask, current_task
+from afterwards.schedules import Schedule
 from afterwards.tasks import Census, Failure, State, Task
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ __all__ = [
     "NotInstalled",
     "RequestEnded",
     "Retry",
+    "Schedule",
     "State",
     "Stop",
     "StoreUnavailable",

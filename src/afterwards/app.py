@@ -20,6 +20,7 @@ from afterwards.house import House, Settings
 from afterwards.logs import WRITTEN, write_logs
 from afterwards.options import CallOptions, Options
 from afterwards.retries import Duration, Retry, as_duration
+from afterwards.scheduling import Schedules
 from afterwards.shift import WorkerOptions
 from afterwards.solving import Solver
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, Census, Search, State, Task, TaskId
@@ -109,6 +110,11 @@ class Afterwards(UsingAfterwards):
         )
         self.house = _house(settings)
         super().__init__(self.house, AS_DECORATED)
+        self._begin(app)
+
+    def _begin(self, app: Starlette | None) -> None:
+        self.schedules = Schedules(self.house)
+        self.every = self.schedules.every
         if app is not None:
             self.install(app)
 

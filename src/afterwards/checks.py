@@ -56,6 +56,12 @@ def queue_name(value: object) -> str:
     return str(value)
 
 
+def name(value: object) -> str:
+    """What something is called."""
+    check_word(value, "name")
+    return str(value)
+
+
 def policy(value: object) -> Retry:
     """The default policy of every task."""
     check_retry(value)

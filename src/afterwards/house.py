@@ -25,6 +25,7 @@ from afterwards.solving import Solver
 from afterwards.store import Store
 from afterwards.stores import store_for
 from afterwards.tasks import Search, State, Task, TaskId
+from afterwards.timetable import Timetable
 from afterwards.worker import Worker
 
 _SHORTEST_LOOK, _LONGEST_LOOK = 0.01, 0.25
@@ -53,6 +54,7 @@ class House:
     def __init__(self, settings: Settings, solver: Callable[[House], Solver]) -> None:
         self.settings = settings
         self.events = Events()
+        self.timetable = Timetable()
         self.failure_hooks = FailureHooks(self.events)
         self.solver = cache(partial(solver, self))
         self.registry = Registry(
@@ -134,6 +136,7 @@ class House:
             open_store=self._open_store,
             solver=self.solver,
             joining=self._joining,
+            timetable=self.timetable,
             failure_hooks=self.failure_hooks,
         )
 

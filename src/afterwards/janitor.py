@@ -1,4 +1,4 @@
-"""Returns what was dropped: tasks of dead workers, names that nobody knew; removes what is old.
+"""Returns what was dropped: tasks of dead workers, names that nobody knew; makes ticks; removes what is old.
 
 Every worker has a janitor and all do the same; the store lets each thing be done once. It never touches what a living
 worker holds.
@@ -19,6 +19,7 @@ from afterwards.hooks import FailureHooks
 from afterwards.life import ProofOfLife
 from afterwards.store import Store
 from afterwards.tasks import State, Task
+from afterwards.timetable import Ticker
 
 ROUND = 1.0  # seconds, jittered: rescue within 2 s on the same host
 UNKNOWN_EVERY, PRUNE_EVERY = 5.0, 30.0
@@ -26,7 +27,7 @@ AT_ONCE = 1_000
 
 
 class Janitor:
-    """One round a second: rescue; now and then also free names that are known here, and prune."""
+    """One round a second: rescue, tick; now and then also free names that are known here, and prune."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Janitor:
         lease: timedelta,
         retention: timedelta,
         knows: Callable[[str], bool],
+        ticker: Ticker,
     ) -> None:
         self._store = store
         self._events = events
@@ -46,6 +48,7 @@ class Janitor:
         self._lease = lease.total_seconds()
         self._retention = retention
         self._knows = knows
+        self._ticker = ticker
         self._failure_hooks, self._poisoned = failure_hooks or FailureHooks(events), list[Task]()
         self._clocks = Clocks()
         self._believes_leases_from = time.monotonic()
@@ -64,6 +67,7 @@ class Janitor:
     async def round(self) -> None:
         """Everything that is due, once."""
         await self._rescue()
+        await self._ticker.round()
         if self._unknown_duty.is_due():
             await self._free_known_names()
         if self._prune_duty.is_due():

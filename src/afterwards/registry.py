@@ -123,6 +123,11 @@ class Registry:
         except UnknownFunction:
             return self._retry
 
+    def name_noted(self, function: Callee) -> str:
+        """The name that a decorator below gave, else the one it will have. Raises CannotName when it never will."""
+        noted = (self._noted[inner] for inner in inwards(function) if inner in self._noted)
+        return next((options.name for options in noted if options.name), None) or name_to_be(function)
+
     def known_names(self) -> tuple[str, ...]:
         """The names of all decorated functions."""
         return tuple(self._named)

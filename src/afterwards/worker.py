@@ -31,6 +31,7 @@ from afterwards.slots import Slots
 from afterwards.solving import Solver
 from afterwards.store import Store
 from afterwards.tasks import NO_DELAY, Task, TaskId, WorkerId
+from afterwards.timetable import Ticker, Timetable
 
 POLL = 1.0  # seconds, jittered: every wake-up is only a hint, this stands behind it
 _STILL_RUNNING_HERE = timedelta(seconds=1)
@@ -50,6 +51,7 @@ class Worker:
         open_store: Callable[[], Awaitable[None]],
         solver: Callable[[], Solver],
         joining: InOwnTransaction,
+        timetable: Timetable,
         failure_hooks: FailureHooks,
     ) -> None:
         self._store, self._registry, self._events, self._options = store, registry, events, options
@@ -58,9 +60,7 @@ class Worker:
         self._runner = Runner(registry, events, threads=options.threads, solver=solver, joining=joining)
         self._runs = Runs(self._runner, self._slots, events, failure_hooks, ended=self._ended)
         self._settler = Settler(store, events, is_idle=self._slots.is_idle, settled=self._settled)
-        self._janitor = Janitor(
-            store, events, life, failure_hooks, lease=options.lease, retention=options.retention, knows=self._knows
-        )
+        self._janitor = self._new_janitor(life, failure_hooks, timetable)
         self._shift = Shift(
             store,
             events,
@@ -106,6 +106,18 @@ class Worker:
         self._settler.claims_for = None
         while not self._slots.is_idle():
             await self._wait_for_room()
+
+    def _new_janitor(self, life: ProofOfLife, failure_hooks: FailureHooks, timetable: Timetable) -> Janitor:
+        return Janitor(
+            self._store,
+            self._events,
+            life,
+            failure_hooks,
+            lease=self._options.lease,
+            retention=self._options.retention,
+            knows=self._knows,
+            ticker=Ticker(self._store, timetable, self._registry, self._events),
+        )
 
     # Hand-off: the requests of this process give their tasks straight to the worker
 

@@ -15,9 +15,12 @@ from afterwards.events import Events
 from afterwards.janitor import Janitor
 from afterwards.keeper import Keeper
 from afterwards.life import ProofOfLife
+from afterwards.registry import Registry
+from afterwards.retries import Retry
 from afterwards.store import Store
 from afterwards.stores import store_for
 from afterwards.tasks import Claim, SignedOn, WorkerId
+from afterwards.timetable import Ticker, Timetable
 
 AN_HOUR = timedelta(hours=1)
 
@@ -38,8 +41,12 @@ def a_janitor(
     lease: timedelta = AN_HOUR,
     retention: timedelta = AN_HOUR,
     knows: Callable[[str], bool] = lambda name: False,
+    timetable: Timetable | None = None,
 ) -> Janitor:
-    return Janitor(store, events or Events(), life or ProofOfLife(), lease=lease, retention=retention, knows=knows)
+    events = events or Events()
+    registry = Registry(retry=Retry(), max_bytes=1_000_000, check=lambda dependencies: None)
+    ticker = Ticker(store, timetable or Timetable(), registry, events)
+    return Janitor(store, events, life or ProofOfLife(), lease=lease, retention=retention, knows=knows, ticker=ticker)
 
 
 def a_keeper(

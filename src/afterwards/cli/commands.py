@@ -20,6 +20,8 @@ from afterwards.cli.moving import move_tasks
 from afterwards.cli.printing import print_text
 from afterwards.cli.pruning import prune_tasks
 from afterwards.cli.queues import pause_queues, resume_queues
+from afterwards.cli.saying import App, Json, Url
+from afterwards.cli.schedules import schedules
 from afterwards.cli.steering import cancel_tasks, retry_tasks
 from afterwards.cli.trouble import Trouble, UsedWrongly
 from afterwards.cli.words import harmless_lines
@@ -38,14 +40,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-App = Annotated[
-    str | None, typer.Option("--app", metavar="MODULE:NAME", help="Where the Afterwards object is, as main:afterwards.")
-]
-Url = Annotated[
-    str | None,
-    typer.Option("--url", help="The store. By default the variable AFTERWARDS_URL, else sqlite:///afterwards.db."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.add_typer(schedules)
+
 Ids = Annotated[list[UUID], typer.Argument(metavar="ID...", help="The ids of the tasks.", show_default=False)]
 Queues = Annotated[list[str], typer.Argument(metavar="QUEUE...", help="The names of the queues.", show_default=False)]
 
