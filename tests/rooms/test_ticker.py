@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -96,6 +96,25 @@ async def test_many_workers_make_each_tick_once(afterwards: Afterwards):
     dues = [task.due for task in await afterwards.find(limit=1000)]
 
     assert len(dues) == len(set(dues)) == 20
+
+
+@pytest.mark.parametrize("month", [3, 10])
+async def test_two_hundred_ticks_over_a_change_of_the_clocks_by_workers_that_come_and_go(
+    afterwards: Afterwards, month: int
+):
+    change = datetime(2030, month, 31 if month == 3 else 27, 1, tzinfo=UTC)
+    store_of(afterwards).clock_offset = change - 50 * HOUR - datetime.now(UTC)
+    afterwards.every("*/30 * * * *", tz="Europe/Berlin")(sweep)
+    tickers = [a_ticker(afterwards) for _ in range(4)]
+    await asyncio.gather(*(ticker.round() for ticker in tickers))
+    for step in range(200):
+        store_of(afterwards).clock_offset += 30 * MINUTE
+        tickers[step % 4] = a_ticker(afterwards)  # as one that is started in place of one that was killed
+        await asyncio.gather(*(ticker.round() for ticker in tickers))
+    dues = sorted(task.due for task in await afterwards.find(limit=1000))
+
+    assert [later - earlier for earlier, later in pairwise(dues)] == [30 * MINUTE] * 199
+    assert dues[0] < change < dues[-1]
 
 
 async def test_after_a_long_absence_the_latest_tick_is_made_and_no_other(afterwards: Afterwards):
