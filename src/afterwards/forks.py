@@ -1,8 +1,8 @@
 """Keeps connections from crossing a fork: they are closed before it, and opened anew on both sides.
 
 A connection that a child inherits is dangerous even unused: SQLite keeps one table of locks per process and file, and
-the child would believe to hold those of its parent (https://sqlite.org/howtocorrupt.html, section 2.6); on a socket to a
-server both would talk at once.
+the child would believe to hold those of its parent (https://sqlite.org/howtocorrupt.html, section 2.6); on a socket
+to a server both would talk at once.
 """
 
 from __future__ import annotations
