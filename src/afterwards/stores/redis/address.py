@@ -95,13 +95,16 @@ def address_of(url: str) -> Address:
     scheme, _, form = scheme.partition("+")
     place, _, query = rest.partition("?")
     layout = _layout(form)
-    login, hosts, path = _parts(place)
     options = _options(query)
+    login, hosts, path = _parts(place)
+    nodes = tuple(_node(host, 26379 if layout is Layout.SENTINEL else 6379) for host in hosts.split(","))
+    if layout is Layout.STANDALONE and len(nodes) > 1:
+        raise UnsupportedURL(f"the URL names several servers, but not how they stand together; there is {KNOWN}")
     master, database = _path(layout, path)
     return Address(
         kind="Valkey" if scheme.startswith("valkey") else "Redis",
         layout=layout,
-        nodes=tuple(_node(host, 26379 if layout is Layout.SENTINEL else 6379) for host in hosts.split(",")),
+        nodes=nodes,
         master=master,
         database=database,
         login=login,
@@ -157,6 +160,8 @@ def _path(layout: Layout, path: str) -> tuple[str, int]:
 
 def _options(query: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
+    if "@" in query and not options.keys() <= {*_OURS, *_OF_TLS}:
+        raise UnsupportedURL("the password in the URL holds a '?': write it as %3F, and '/' as %2F, '@' as %40")
     for name in options:
         if name not in _OURS and name not in _OF_TLS:
             known = ", ".join([*_OURS, *_OF_TLS])
