@@ -25,7 +25,7 @@ def asked_for() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
     ]
-    names = {"Ask", "script", "_some_at_a_time"}
+    names = {"Ask", "script"}
     return {
         word.value
         for call in calls

@@ -360,8 +360,53 @@ async def test_steering_of_many_is_done_in_several_scripts(server: servers.Serve
 
 async def test_more_than_one_script_can_take_is_refused_in_words(valkey_url: str):
     store = a_store(valkey_url)
-    with pytest.raises(CannotStore, match="at most 50000"):
-        await store.add([a_call()] * 50_001)
+    with pytest.raises(CannotStore, match="at most 20000"):
+        await store.add([a_call()] * 20_001)
+    await store.close()
+
+
+async def test_pruning_of_many_is_done_in_several_scripts(server: servers.Server):
+    store = a_store(server.url)
+    calls = some_calls(2_500)
+    await store.add(calls)
+    await store.cancel(ids_of(calls))
+    store.clock_offset += HOUR
+    assert await store.prune(older_than=timedelta(0), limit=2_100) == 2_100
+    with another_connection(server.url) as connection:
+        connection.config_resetstat()
+        assert await store.prune(older_than=timedelta(0), limit=1_000_000) == 400
+        assert connection.info("commandstats")["cmdstat_evalsha"]["calls"] == 1
+    await store.close()
+
+
+async def test_adds_that_weigh_much_are_not_written_together(server: servers.Server):
+    store = a_store(server.url)
+    await store.open()
+    large = '"' + "x" * (1 << 20) + '"'
+    with another_connection(server.url) as connection:
+        connection.config_set("client-query-buffer-limit", str(32 << 20))
+        await asyncio.gather(*(store.add([a_call(arguments=large)]) for _ in range(60)))
+        assert connection.info("commandstats")["cmdstat_evalsha"]["calls"] >= 4
+    assert len(await store.find(Search(), limit=100)) == 60
+    await store.close()
+
+
+async def test_the_best_of_many_lines_are_claimed_in_their_order(valkey_url: str):
+    store = a_store(valkey_url)
+    worker = await sign_on(store)
+    calls = [a_call(queue=f"queue {number % 50}", priority=number % 7) for number in range(200)]
+    await store.add(calls)
+    best_first = sorted(calls, key=lambda call: -call.priority)
+    for start in range(0, 200, 40):
+        assert ids_of(await claim_all(store, worker, limit=40)) == ids_of(best_first[start : start + 40])
+    await store.close()
+
+
+async def test_a_lease_that_never_ends_is_told_as_the_last_of_days(valkey_url: str):
+    store = a_store(valkey_url)
+    await sign_on(store, lease=timedelta.max)
+    [worker] = await store.workers()
+    assert worker.expires.year == 9999
     await store.close()
 
 

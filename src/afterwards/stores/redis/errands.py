@@ -15,7 +15,7 @@ Answer = TypeVar("Answer")
 
 Argument = str | int
 
-_MOST_TOGETHER = 1_000  # callers in one talk, so that no script takes long
+_MOST_TOGETHER, _HEAVIEST_TOGETHER = 1_000, 16 * 1024 * 1024  # callers and bytes in one talk, so that it is short
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,15 @@ Talk = Generator[Ask, object, Answer]  # asks, gets the replies, returns the ans
 class Verb(Generic[Request, Answer]):
     """Something the store does: `talk` takes the requests of callers and brings an answer for each.
 
-    `doing` is for messages: "adding tasks". With `together` the requests of many callers are one talk. `lose` notes
-    that a request was sent and its answer will not be waited for any more; `recall` finds the token of one that is the
-    same again.
+    `doing` is for messages: "adding tasks". With `weight`, which is about the bytes of a request, the requests of many
+    callers are one talk. `lose` notes that a request was sent and its answer will not be waited for any more; `recall`
+    finds the token of one that is the same again.
     """
 
     doing: str
     talk: Callable[[Sequence[Request]], Talk[Sequence[Answer]]]
     durable: bool = False
-    together: bool = False
+    weight: Callable[[Request], int] | None = None
     lose: Callable[[Lost, Request, str], None] | None = None
     recall: Callable[[Lost, Request], str | None] | None = None
 
@@ -139,8 +139,13 @@ class Group:
     verb: Verb[object, object]
     errands: list[Errand]
     token: str
+    weight: int = 0
     is_again: bool = False
     error: Exception | None = None
+
+    def has_room(self, weight: int) -> bool:
+        """For one more errand."""
+        return len(self.errands) < _MOST_TOGETHER and self.weight + weight <= _HEAVIEST_TOGETHER
 
     def answered(self, answers: Sequence[object]) -> None:
         """Here they are, in the order of the errands."""
@@ -160,15 +165,19 @@ class Group:
 
 def grouped(errands: Iterable[Errand], new_token: Callable[[], str]) -> list[Group]:
     """Those that are one talk together; every other for itself."""
-    together: dict[Verb[object, object], Group] = {}
+    open_groups: dict[Verb[object, object], Group] = {}
     groups: list[Group] = []
     for errand in errands:
-        if errand.verb in together and len(together[errand.verb].errands) < _MOST_TOGETHER:
-            together[errand.verb].errands.append(errand)
+        verb = errand.verb
+        weight = 0 if verb.weight is None else verb.weight(errand.request)
+        group = open_groups.get(verb)
+        if group is not None and group.has_room(weight):
+            group.errands.append(errand)
+            group.weight += weight
             continue
-        group = Group(verb=errand.verb, errands=[errand], token=new_token())
-        if errand.verb.together:
-            together[errand.verb] = group
+        group = Group(verb=verb, errands=[errand], token=new_token(), weight=weight)
+        if verb.weight is not None:
+            open_groups[verb] = group
         groups.append(group)
     return groups
 

@@ -190,6 +190,6 @@ def _worker(id: bytes, card: Sequence[bytes], expires: bytes) -> SignedOn:
         pid=int(pid),
         label=label.decode(),
         signed_on=stored.instant(int(signed_on)),
-        expires=stored.instant(int(float(expires))),
+        expires=stored.instant(min(int(float(expires)), stored.LAST_INSTANT)),
         leaving=leaving == b"1",
     )

@@ -29,10 +29,7 @@ from afterwards.stores.redis.settling import Settlement
 from afterwards.stores.redis.steering import Pausing, Pruning
 from afterwards.stores.redis.threads import Standing, Threads
 from afterwards.stores.redis.trouble import too_long
-from afterwards.stores.redis.workers import (
-    Leave,
-    Prolonging,
-)
+from afterwards.stores.redis.workers import Freeing, Leave, Prolonging
 from afterwards.tasks import (
     Added,
     Call,
@@ -53,7 +50,7 @@ Request = TypeVar("Request")
 Answer = TypeVar("Answer")
 
 _POLL = 1.0  # seconds, jittered: what is heard is only a hint, this stands behind it
-_PAGE = 200  # tasks that one script reads, so that none takes long
+_PAGE, _PART = 200, 1_000  # tasks that one script reads or changes, so that none takes long and others come between
 
 
 class RedisStore:
@@ -123,6 +120,7 @@ class RedisStore:
 
     async def sign_on(self, worker: WorkerCard) -> None:
         await self._write(verbs.SIGN_ON, worker)
+        await self.free_unknown(worker.functions)
 
     async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
         wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown), lost=self._threads.lost)
@@ -148,10 +146,21 @@ class RedisStore:
         return await self._watch(verbs.UNKNOWN_NAMES, None)
 
     async def free_unknown(self, names: Collection[str]) -> int:
-        return await self._write(verbs.FREE_UNKNOWN, tuple(names))
+        freeing = Freeing(names=tuple(names), limit=_PART)
+        freed = 0
+        while names and (some := await self._write(verbs.FREE_UNKNOWN, freeing)):
+            freed += some
+        return freed
 
     async def prune(self, *, older_than: timedelta, limit: int) -> int:
-        return await self._write(verbs.PRUNE, Pruning(older_than=older_than, limit=limit))
+        deleted = 0
+        while deleted < limit:
+            part = min(limit - deleted, _PART)
+            some = await self._write(verbs.PRUNE, Pruning(older_than=older_than, limit=part))
+            deleted += some
+            if some < part:
+                break
+        return deleted
 
     async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
         await self._write(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving))
@@ -187,10 +196,10 @@ class RedisStore:
         return await self._look(verbs.CENSUS, None)
 
     async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._write(verbs.RETRY, tuple(ids))
+        return await self._in_parts(verbs.RETRY, tuple(ids))
 
     async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._write(verbs.CANCEL, tuple(ids))
+        return await self._in_parts(verbs.CANCEL, tuple(ids))
 
     async def pause(self, queue: str, *, paused: bool) -> None:
         await self._write(verbs.PAUSE, Pausing(queue=queue, paused=paused))
@@ -242,6 +251,13 @@ class RedisStore:
     ) -> Answer:
         desk = self._threads.intake if verb.durable else self._threads.writer
         return await self._ask(desk, verb, request, give_back=give_back)
+
+    async def _in_parts(self, verb: Verb[tuple[TaskId, ...], list[TaskId]], ids: tuple[TaskId, ...]) -> list[TaskId]:
+        changed: list[TaskId] = []
+        for start in range(0, len(ids), _PART):
+            part = await self._write(verb, ids[start : start + _PART])
+            changed += part
+        return changed
 
     async def _watch(self, verb: Verb[Request, Answer], request: Request) -> Answer:
         await self._be_open()

@@ -25,7 +25,7 @@ def nothing(_: None) -> Talk[None]:
 
 
 OPEN = Verb(doing="opening the store", talk=alone(nothing))
-ADD = Verb(doing="adding tasks", talk=adding.add, durable=True, together=True, lose=adding.lose)
+ADD = Verb(doing="adding tasks", talk=adding.add, durable=True, weight=adding.weight, lose=adding.lose)
 SIGN_ON = Verb(doing="signing on", talk=alone(sign_on))
 CLAIM = Verb(doing="claiming tasks", talk=alone(claiming.claim), lose=claiming.lose)
 SETTLE = Verb(doing="settling tasks", talk=alone(settling.settle), lose=settling.lose, recall=settling.recall)

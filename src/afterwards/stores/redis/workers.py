@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
@@ -12,8 +11,6 @@ from afterwards import stored
 from afterwards.stores.redis import rows
 from afterwards.stores.redis.errands import Ask, Talk
 from afterwards.tasks import Claim, Renewal, SignedOn, WorkerCard, WorkerId
-
-_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +29,17 @@ class Leave:
     leaving: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freeing:
+    """Under which names tasks are to be freed, and how many at most."""
+
+    names: tuple[str, ...]
+    limit: int
+
+
 def sign_on(card: WorkerCard) -> Talk[None]:
-    """Make it known, and free what waited for a worker that knows these names."""
+    """Make it known."""
     yield Ask("sign_on", rows.card_arguments(card))
-    yield from free_unknown(card.functions)
 
 
 def renew(prolonging: Prolonging) -> Talk[Renewal]:
@@ -51,15 +55,9 @@ def sign_off(leave: Leave) -> Talk[None]:
     yield Ask("sign_off", [leave.worker, int(leave.leaving)])
 
 
-def free_unknown(names: Sequence[str]) -> Talk[int]:
-    """Free what is held because no worker knew its name; many in several steps, so that none takes long."""
-    freed = 0
-    while names:
-        some = cast("int", (yield Ask("free_unknown", [_AT_ONCE, *names])))
-        freed += some
-        if some < _AT_ONCE:
-            break
-    return freed
+def free_unknown(freeing: Freeing) -> Talk[int]:
+    """Free what is held because no worker knew its name; as many as the limit means that there may be more."""
+    return cast("int", (yield Ask("free_unknown", [freeing.limit, *freeing.names])))
 
 
 def unknown_names(_: None) -> Talk[list[str]]:

@@ -41,58 +41,64 @@ local function step(one)
     one.member, one.rank, one.tie = member, due - one.priority * MINUTE, sub(member, SEQUENCE_AT)
 end
 
-local function begin_line(key, score, chunk)
+local function begin_line(key, score, head, chunk)
+    if due_in(head) > NOW then
+        return nil
+    end
     local known = line(score)
     if unknown[known.name] or not may_claim(worker, known.queue) then
         return nil
     end
-    local one = {key = key, score = score, chunk = chunk, priority = known.priority, members = {}, at = 1, read = 0}
+    local one = {key = key, score = score, chunk = chunk, priority = known.priority, members = {head}, at = 1, read = 1}
     step(one)
-    return one.member and one
+    return one
 end
 
 local function comes_before(one, other)
-    return not other or one.rank < other.rank or (one.rank == other.rank and one.tie < other.tie)
+    return one.rank < other.rank or (one.rank == other.rank and one.tie < other.tie)
 end
 
+local function best_suspect()
+    local best
+    for score, head in heads(SUSPECTS) do
+        local one = begin_line(SUSPECTS, score, head, 1)
+        best = one and (not best or comes_before(one, best)) and one or best
+    end
+    return best
+end
+
+-- In the order of their heads. No more of them than are wanted: the best come from the lines with the best heads.
 local function open_lines()
     local lines = {}
-    for score in heads(WAITING) do
-        lines[#lines + 1] = begin_line(WAITING, score, math.min(limit, CHUNK)) or nil
+    for score, head in heads(WAITING) do
+        lines[#lines + 1] = begin_line(WAITING, score, head, math.min(limit, CHUNK))
     end
-    local suspect
-    if takes_suspect then
-        for score in heads(SUSPECTS) do
-            local one = begin_line(SUSPECTS, score, 1)
-            suspect = one and comes_before(one, suspect) and one or suspect
-        end
+    lines[#lines + 1] = takes_suspect and best_suspect() or nil
+    table.sort(lines, comes_before)
+    for at = #lines, limit + 1, -1 do
+        lines[at] = nil
     end
-    lines[#lines + 1] = suspect
     return lines
 end
 
-local function best(lines)
-    local found
-    for _, one in ipairs(lines) do
-        if one.member and comes_before(one, found) then
-            found = one
-        end
+local function put_back(lines, one)
+    local at = 1
+    while lines[at] and comes_before(lines[at], one) do
+        at = at + 1
     end
-    return found
+    table.insert(lines, at, one)
 end
 
 local function claim()
     local ids, lines = {}, open_lines()
-    while #ids < limit do
-        local one = best(lines)
-        if not one then
-            break
-        end
+    while #ids < limit and lines[1] do
+        local one = table.remove(lines, 1)
         ids[#ids + 1] = id_of(one.member)
-        if one.key == SUSPECTS then
-            one.member = nil
-        else
+        if one.key == WAITING then
             step(one)
+        end
+        if one.key == WAITING and one.member then
+            put_back(lines, one)
         end
     end
     return ids
@@ -116,7 +122,7 @@ local ids = (IS_AGAIN or lost_count > 0) and claimed_before() or {}
 if #ids == 0 and limit > 0 and card_of(worker) then
     ids = claim()
     for _, id in ipairs(ids) do
-        begin()
+        proceed()
         take(id, read(id), worker)
     end
 end

@@ -9,13 +9,16 @@ for at = FIRST + 2, #ARGV do
     unknown[ARGV[at]] = true
 end
 
-local first
+local first, now = nil, sortable(NOW_TEXT)
 local function look_at(key)
     for score, member in heads(key) do
-        local known = line(score)
         local due = sub(member, 1, 19)
-        if (not first or due < first) and not unknown[known.name] and may_claim(worker, known.queue) then
-            first = due
+        if not first or due < first then
+            local known = line(score)
+            first = not unknown[known.name] and may_claim(worker, known.queue) and due or first
+        end
+        if first and first <= now then
+            return
         end
     end
 end
