@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
@@ -17,10 +18,11 @@ from afterwards.errors import AfterwardsError, StoreUnavailable, StoreUnusable
 from afterwards.outcomes import Ending, done
 from afterwards.stores import store_for
 from afterwards.stores.redis.scripts import script
-from afterwards.tasks import Claim, Search, State, Woken, WorkerId
-from tests import servers
+from afterwards.tasks import Call, Claim, Search, State, TaskId, Woken, WorkerId
+from tests import older_redis, servers
 from tests.contract.builders import (
     EVERYTHING,
+    HOUR,
     LEASE,
     TimedStore,
     a_call,
@@ -28,13 +30,14 @@ from tests.contract.builders import (
     a_line,
     a_running_task,
     claim_all,
+    end_all,
     ids_of,
     outcome,
     sign_on,
     some_calls,
     the_task,
 )
-from tests.stores.redis_builders import LONG_PATIENCE, PATIENCE, Passage, a_passage, a_store, another_connection
+from tests.stores.redis_builders import LONG_PATIENCE, PATIENCE, Passage, a_passage, a_store, another_connection, until
 
 T = TypeVar("T")
 NOBODY = WorkerId("nobody")
@@ -363,22 +366,154 @@ async def test_a_run_that_ended_otherwise_is_not_taken_for_the_lost_one(passage:
 # Servers that answer, and refuse
 
 
-async def test_a_full_memory_refuses_adds_whole_and_leaves_room_for_pruning(server: servers.Server):
-    store = a_store(server.url, add_timeout=PATIENCE)
-    worker = await sign_on(store)
-    task = await a_running_task(store, worker)
-    ended = await a_running_task(store, worker)
-    await store.settle([done(ended.claim)])
+@contextlib.contextmanager
+def full_memory(server: servers.Server) -> Iterator[None]:
     with another_connection(server.url) as connection:
         connection.config_set("maxmemory", "1")
+        yield
+        connection.config_set("maxmemory", "0")
+
+
+@pytest.fixture(params=["valkey", "redis-7"])
+def any_server(request: pytest.FixtureRequest) -> Iterator[servers.Server]:
+    """One of the test's own, of either kind."""
+    with servers.valkey() if request.param == "valkey" else servers.redis_like(older_redis.program()) as server:
+        yield server
+
+
+async def test_a_full_memory_refuses_adds_whole(any_server: servers.Server):
+    store = a_store(any_server.url, add_timeout=PATIENCE)
+    worker = await sign_on(store)
+    task = await a_running_task(store, worker)
+    with full_memory(any_server):
         with pytest.raises(StoreUnavailable, match="memory is full"):
             await store.add(a_line(3))
         with pytest.raises(StoreUnavailable, match="memory is full"):
-            await store.settle([done(task.claim)])
-        assert await store.prune(older_than=timedelta(0), limit=10) == 1
-        connection.config_set("maxmemory", "0")
-    assert (await store.settle([done(task.claim)])).held == [task.claim]
-    assert len(await store.find(Search(), limit=10)) == 1
+            await store.settle([outcome(task.claim, Ending.DONE, calls=(a_call(),))])
+    assert ids_of(await store.find(Search(), limit=10)) == [task.id], "nothing half written"
+    assert (await store.settle([outcome(task.claim, Ending.DONE, calls=(a_call(),))])).held == [task.claim]
+    assert len(await store.find(Search(), limit=10)) == 2
+    await store.close()
+
+
+async def test_what_is_stored_already_goes_on_while_the_memory_is_full(any_server: servers.Server):
+    store = a_store(any_server.url, add_timeout=PATIENCE)
+    worker, casualty = await sign_on(store), await sign_on(store, "casualty")
+    await a_running_task(store, casualty)
+    ended, cancelled = await a_running_task(store, worker), a_call(delay=HOUR)
+    await store.add([*a_line(2), cancelled])
+    with full_memory(any_server):
+        assert not (await store.renew(worker, lease=LEASE)).lost
+        newcomer = await sign_on(store, "newcomer")
+        assert (await store.settle([done(ended.claim, result='"r"')])).held == [ended.claim]
+        assert await store.cancel([cancelled.id]) == [cancelled.id]
+        assert len(await store.rescue(known_dead=[casualty], expired=False, limit=EVERYTHING)) == 1
+        while tasks := await claim_all(store, newcomer):
+            await end_all(store, tasks)
+        await store.sign_off(newcomer)
+        assert (await store.census()).by_state[State.DONE] == 4
+        assert await store.prune(older_than=timedelta(0), limit=10) == 5
+    await store.close()
+
+
+async def test_a_store_whose_data_are_flushed_away_is_begun_anew_under_the_same_name(server: servers.Server):
+    store = a_store(server.url, tag="flushed", add_timeout=LONG_PATIENCE)
+    await store.open()
+    worker, identity = await sign_on(store), store.identity
+    await store.add([a_call()])
+    with another_connection(server.url) as connection:
+        connection.flushall()
+    await store.add([call := a_call()])
+    newcomer = a_store(server.url, tag="flushed")
+    await newcomer.open()
+    assert newcomer.identity == identity
+    assert (await store.renew(worker, lease=LEASE)).lost
+    assert ids_of(await claim_all(newcomer, await sign_on(store, "again"))) == [call.id]
+    await store.close()
+    await newcomer.close()
+
+
+@pytest.mark.parametrize("kind", ["string", "list"])
+async def test_keys_of_another_program_are_left_as_they_are(server: servers.Server, kind: str):
+    with another_connection(server.url) as connection:
+        connection.rpush("{mine}:waiting", "a") if kind == "list" else connection.set("{mine}:waiting", "a")
+        store = a_store(server.url, add_timeout=PATIENCE, tag="mine")
+        with pytest.raises(StoreUnusable, match="tag"):
+            await store.add([a_call()])
+        assert connection.keys("*") == [b"{mine}:waiting"], "nothing is half written"
+    await store.close()
+
+
+async def test_scripts_that_the_server_forgets_are_given_to_it_again(server: servers.Server):
+    store = a_store(server.url, add_timeout=LONG_PATIENCE)
+    worker = await sign_on(store)
+    with another_connection(server.url) as connection:
+        for _ in range(3):
+            connection.script_flush()
+            await end_all(store, [await a_running_task(store, worker)])
+    assert (await store.census()).by_state[State.DONE] == 3
+    await store.close()
+
+
+async def test_a_user_who_may_not_load_scripts_is_a_wrong_set_up(server: servers.Server):
+    with another_connection(server.url) as connection:
+        connection.execute_command("ACL", "SETUSER", "few", "on", ">few", "~*", "&*", "+@all", "-script")
+    store = store_for(server.url.replace("redis://", "redis://few:few@"), add_timeout=PATIENCE)
+    with pytest.raises(StoreUnusable, match="this user may not"):
+        await store.open()
+    await store.close()
+
+
+async def test_nothing_is_lost_or_done_twice_when_all_connections_are_killed_again_and_again(server: servers.Server):
+    store = a_store(server.url, add_timeout=LONG_PATIENCE)
+    worker = await sign_on(store)
+    calls = some_calls(300)
+    added: list[TaskId] = []
+    settled: list[Claim] = []
+    kills = 0
+
+    async def kill() -> None:
+        nonlocal kills
+        with another_connection(server.url) as connection:
+            while len(settled) < len(calls):
+                connection.client_kill_filter(_type="normal", skipme=True)
+                connection.client_kill_filter(_type="pubsub")
+                kills += 1
+                seen = len(added) + len(settled)
+                while seen + 5 > len(added) + len(settled) and len(settled) < len(calls):
+                    await asyncio.sleep(0.001)
+
+    async def add(some: Sequence[Call]) -> None:
+        for call in some:
+            added.extend(one.id for one in await store.add([call]))
+
+    async def work() -> None:
+        while len(settled) < len(calls):
+            tasks = await store.claim(worker, limit=10, suspects=True)
+            settled.extend((await store.settle([done(task.claim) for task in tasks])).held)
+
+    async with asyncio.TaskGroup() as group:
+        for part in range(3):
+            group.create_task(add(calls[part::3]))
+        group.create_task(work())
+        group.create_task(kill())
+    assert sorted(claim.id for claim in settled) == sorted(ids_of(calls))
+    assert {claim.run for claim in settled} == {1}
+    assert kills > 10
+    await store.close()
+
+
+async def test_a_server_that_is_paused_is_noticed_and_its_return_too(server: servers.Server):
+    store = a_store(server.url, add_timeout=PATIENCE)
+    await store.open()
+    with another_connection(server.url) as connection:
+        connection.client_pause(60_000, all=False)  # all that may write, as at a failover by hand
+        with pytest.raises(StoreUnavailable):
+            await store.add([a_call()])
+        connection.client_unpause()
+    while await tried(store.add([call := a_call()])) is not None:
+        pass
+    assert call.id in ids_of(await store.find(Search(), limit=10))
     await store.close()
 
 
@@ -400,13 +535,21 @@ async def test_a_script_of_somebody_elses_that_never_ends_makes_it_unavailable(s
     with another_connection(server.url) as connection, another_connection(server.url) as killer:
         connection.config_set("busy-reply-threshold", "50")
         running = asyncio.ensure_future(asyncio.to_thread(tried_script, connection))
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(until, lambda: is_busy(killer), "the script keeps it busy")
         with pytest.raises(StoreUnavailable, match="busy"):
             await store.add([a_call()])
         killer.script_kill()
         await running
     await store.add([a_call()])
     await store.close()
+
+
+def is_busy(connection: redis.Redis) -> bool:
+    try:
+        connection.ping()
+    except redis.ResponseError as error:
+        return "BUSY" in str(error)
+    return False
 
 
 def tried_script(connection: redis.Redis) -> None:

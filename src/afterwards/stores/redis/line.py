@@ -149,9 +149,9 @@ class Line:
         unseen = [at for at, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
         if unseen:
             texts = {calls[at][0].sha: calls[at][0].text for at in unseen}
-            wire.ask([["SCRIPT", "LOAD", text] for text in texts.values()])
+            loaded = dict(zip(texts, wire.ask([["SCRIPT", "LOAD", text] for text in texts.values()]), strict=True))
             for at, reply in zip(unseen, self._sent(wire, [commands[at] for at in unseen], last), strict=True):
-                replies[at] = reply
+                replies[at] = loaded[calls[at][0].sha] if isinstance(reply, NoScriptError) else reply
         return replies
 
     def _sent(self, wire: Wire, commands: Sequence[Command], last: Sequence[Command]) -> list[object]:

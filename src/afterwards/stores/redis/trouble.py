@@ -30,6 +30,7 @@ _AWAY = {
     "ASK": "the keys are on their way to another server of the cluster",
     "BUSY": "a script of somebody's keeps it busy",
     "UNBLOCKED": "it has become a replica",
+    "NOSTORE": "it has lost its data; the store is begun anew",
 }
 _FULL = {
     "OOM": "its memory is full: give it more (maxmemory), or less history (?history=), and it goes on by itself",

@@ -32,11 +32,11 @@ for at = FIRST, #ARGV do
     local id = ARGV[at]
     local life = read(id)
     if life and life[STATE] == IS_WAITING then
-        begin()
+        proceed()
         cancel_waiting(id, life)
         changed[#changed + 1] = id
     elseif life and life[STATE] == IS_RUNNING and life[STOP] == '0' then
-        begin()
+        proceed()
         life[STOP] = '1'
         call('ZADD', STOPPING, 0, life[WORKER] .. '\0' .. id)
         write(id, life)

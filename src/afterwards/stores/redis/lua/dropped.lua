@@ -38,7 +38,7 @@ for _, worker in ipairs(dead) do
         tasks[#tasks + 1] = {id, life[RUN], worker, life[CRASHES], life[ALLOWED], life[STOP], leaving}
     end
     if #of_worker(RUNNING, worker, 1) == 0 and call('HEXISTS', WORKERS, worker) == 1 then
-        begin()
+        proceed()
         call('HDEL', WORKERS, worker)
         call('ZREM', LEASES, worker)
     end

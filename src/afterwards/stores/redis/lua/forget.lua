@@ -8,7 +8,7 @@ for at = FIRST, #ARGV do
     local id = ARGV[at]
     local life = read(id)
     if life and life[STATE] == IS_WAITING then
-        begin()
+        proceed()
         leave(id, life)
         erase(id, life)
         forgotten[#forgotten + 1] = id

@@ -12,7 +12,7 @@ local freed = 0
 for score in heads(UNKNOWN) do
     if names[line(score).name] and freed < limit then
         for _, member in ipairs(call('ZRANGEBYSCORE', UNKNOWN, score, score, 'LIMIT', 0, limit - freed)) do
-            begin()
+            proceed()
             local id = id_of(member)
             local life = read(id)
             leave(id, life)

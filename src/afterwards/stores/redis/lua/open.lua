@@ -1,7 +1,22 @@
 -- with: shared steps
--- What tells this store from every other, and the steps of its schema that it has had. Writes nothing.
+-- What tells this store from every other, and the steps of its schema that it has had. Writes nothing. Keys that are
+-- somebody else's are an error here, where it is known before the first of them is written.
 --
 -- Answers with the id or '', and the number and the oldest code of each step.
+
+local KINDS = {
+    hash = {META, CALLS, LIVES, TEXTS, WORKERS, LINES, SCHEDULES},
+    zset = {INDEX, WAITING, SUSPECTS, FOLLOWERS, UNKNOWN, RUNNING, STOPPING, ENDED, LEASES},
+    set = {PAUSED},
+}
+for kind, keys in pairs(KINDS) do
+    for _, key in ipairs(keys) do
+        local found = call('TYPE', key).ok
+        if found ~= 'none' and found ~= kind then
+            error('WRONGTYPE ' .. key .. ' is a ' .. found)
+        end
+    end
+end
 
 local steps = {}
 local fields = call('HGETALL', META)

@@ -3,7 +3,8 @@
 --
 -- ARGV: queue, whether it is to be paused.
 
-begin()
+must_exist()
+proceed()
 if ARGV[FIRST + 1] == '1' then
     call('SADD', PAUSED, ARGV[FIRST])
 else

@@ -5,7 +5,7 @@
 
 local is_known = call('HEXISTS', WORKERS, ARGV[FIRST]) == 1
 if is_known then
-    begin()
+    proceed()
     call('ZADD', LEASES, later(ARGV[FIRST + 1]), ARGV[FIRST])
 end
 return answer({is_known and 0 or 1, NOW_TEXT})

@@ -16,7 +16,7 @@ local function give_back(at)
     if not life or life[STATE] ~= IS_RUNNING or life[RUN] ~= run or life[WORKER] ~= worker then
         return
     end
-    begin()
+    proceed()
     stop_running(id, life)
     life[ATTEMPT], life[CRASHES], life[SUSPECT], life[TOUCHED] = whole(life[ATTEMPT] - 1), crashes, suspect, TOKEN
     if error ~= '' then

@@ -54,13 +54,26 @@ local function was_settled(id, life, run)
     return IS_AGAIN and life and life[TOUCHED] == TOKEN and life[RUN] == run
 end
 
+local function brings_calls()
+    local from = at
+    for _ = 1, count do
+        local calls = tonumber(ARGV[from + OUTCOME_WIDTH - 1])
+        if calls > 0 then
+            return true
+        end
+        from = from + OUTCOME_WIDTH
+    end
+    return false
+end
+
+local start = brings_calls() and begin or proceed
 local seen, held = {}, {}
 for number = 1, count do
     local id, run, worker = ARGV[at], ARGV[at + 1], ARGV[at + 2]
     local calls = tonumber(ARGV[at + OUTCOME_WIDTH - 1])
     local life = read(id)
     if holds(id, life, run, worker) then
-        begin()
+        start()
         settle(life, at)
         brought[#brought + 1] = {at + OUTCOME_WIDTH, calls}
         held[number] = '1'

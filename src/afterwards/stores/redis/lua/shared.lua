@@ -64,12 +64,29 @@ local function split(text)
     return parts
 end
 
--- Called before the first write. A server that is out of memory, or a replica, refuses this one, and with it the whole
--- script: later refusals would leave half a step behind, since some writes (those that free) are never refused.
+-- A server may lose its data while connections to it stay. Whoever reads this error has the store begun anew.
+local function must_exist()
+    if call('HEXISTS', META, 'id') == 0 then
+        error('NOSTORE ' .. META .. ' names no store')
+    end
+end
+
+-- Called before the first write of what is new to the store. A server refuses a script at its first write or never: one
+-- that is out of memory refuses this, which grows, and with it the whole script.
 local function begin()
     if not has_begun then
         has_begun = true
+        must_exist()
         call('HSET', META, 'touched', NOW_TEXT)
+    end
+end
+
+-- The same for what becomes of tasks that are there. It goes on in a server that is out of memory, or nothing would ever
+-- end there: a write that grows nothing comes first.
+local function proceed()
+    if not has_begun then
+        has_begun = true
+        call('HDEL', META, 'full')
     end
 end
 
@@ -158,7 +175,7 @@ end
 
 -- Who may claim what, in one place: the queue is not paused, and served by a worker that has signed on and stays.
 
-local cards, paused = {}, {}
+local cards, paused = {}, nil
 
 local function card_of(worker)
     if cards[worker] == nil then
@@ -178,8 +195,11 @@ local function card_of(worker)
 end
 
 local function is_paused(queue)
-    if paused[queue] == nil then
-        paused[queue] = call('SISMEMBER', PAUSED, queue) == 1
+    if not paused then
+        paused = {}
+        for _, one in ipairs(call('SMEMBERS', PAUSED)) do
+            paused[one] = true
+        end
     end
     return paused[queue]
 end

@@ -24,7 +24,7 @@ end
 if is_leaving then
     local card = call('HGET', WORKERS, worker)
     if card then
-        begin()
+        proceed()
         local parts = split(card)
         parts[5] = '1'
         call('HSET', WORKERS, worker, concat(parts, '\0'))
@@ -32,7 +32,7 @@ if is_leaving then
     return answer({})
 end
 
-begin()
+proceed()
 local over = {}
 for _, member in ipairs(of_worker(RUNNING, worker, -1)) do
     local id = id_of(member)

@@ -4,7 +4,8 @@
 -- ARGV: id, host, pid, label, lease, whether it serves all queues, the queues. What waited for its names is freed by
 -- free_unknown.
 
-begin()
+must_exist()
+proceed()
 local card = {ARGV[FIRST + 1], ARGV[FIRST + 2], ARGV[FIRST + 3], NOW_TEXT, '0'}
 for at = FIRST + 5, #ARGV do
     card[#card + 1] = ARGV[at]

@@ -139,7 +139,7 @@ local function answer(payload)
         trim()
     end
     if grown ~= 0 then
-        redis.pcall('HINCRBY', META, 'ended_bytes', whole(grown))  -- may be refused when memory is short and prune frees it
+        call('HINCRBY', META, 'ended_bytes', whole(grown))
     end
     if rings then
         call('PUBLISH', CHANNEL, CALLER)
