@@ -163,7 +163,7 @@ def test_an_app_whose_late_store_is_no_store_refuses_tasks_until_somebody_cures_
     with ExitStack() as app_runs:
         with locked(way.path):
             client = app_runs.enter_context(way.client())
-        way.path.write_bytes(b"this is no database, whatever its name says" * 100)
+            way.path.write_bytes(b"this is no database, whatever its name says" * 100)  # before the worker can open it
         assert client.post("/refused").status_code == 503
         assert "damaged or no SQLite file" in caplog.text
         way.path.unlink()
