@@ -8,6 +8,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -324,6 +325,32 @@ async def test_steering_whose_answer_was_lost_tells_what_changed(passage: Passag
     await getattr(far_store, verb)([])
     losing(passage, verb)
     assert await lost_once(passage, getattr(far_store, verb)([call.id])) == [call.id]
+
+
+async def test_a_rescuer_gets_what_it_returned_although_the_answer_was_lost(passage: Passage, far_store: TimedStore):
+    worker = await warmed(far_store)
+    tasks = [await a_running_task(far_store, worker) for _ in range(2)]
+    losing(passage, "rescue")
+    rescued = await lost_once(passage, far_store.rescue(known_dead=[worker], expired=False, limit=EVERYTHING))
+    assert [(task.id, task.state, task.crashes) for task in rescued] == [(task.id, State.WAITING, 1) for task in tasks]
+
+
+async def test_a_mover_is_told_what_it_deleted_although_the_answer_was_lost(passage: Passage, far_store: TimedStore):
+    await warmed(far_store)
+    await far_store.add(calls := some_calls(2))
+    losing(passage, "forget")
+    assert await lost_once(passage, far_store.forget(ids_of(calls))) == ids_of(calls)
+
+
+async def test_a_tick_whose_answer_was_lost_is_made_once_and_told(passage: Passage, far_store: TimedStore):
+    await far_store.plan([Plan(name="sweep", function="a:f", line="* * * * * UTC")], starting=True)
+    agenda = await far_store.agenda()
+    [schedule] = agenda.schedules
+    tick = replace(a_tick(), after=schedule.last, to=agenda.now)
+    losing(passage, "tick")
+    assert await lost_once(passage, far_store.tick([tick])) == [call.id for call in tick.calls]
+    assert await far_store.tick([replace(tick, calls=(a_call(),))]) == []
+    assert len(await far_store.find(Search(), limit=10)) == 1
 
 
 async def given_up(passage: Passage, work: Awaitable[object], name: str) -> None:

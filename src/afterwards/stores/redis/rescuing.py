@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, cast
 
 from afterwards import stored
@@ -14,11 +14,12 @@ from afterwards.tasks import Task, WorkerId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Whose tasks to return, and how many at most."""
+    """Whose tasks to return, and how many at most. `found` is kept for a talk that is begun anew."""
 
     known_dead: tuple[WorkerId, ...]
     expired: bool
     limit: int
+    found: set[Dropped] = field(default_factory=set["Dropped"])
 
 
 class Dropped(NamedTuple):
@@ -35,11 +36,13 @@ class Dropped(NamedTuple):
 
 def rescue(search: Search) -> Talk[list[Task]]:
     """Return up to `limit` tasks of the dead, as they are then. Others may do the same: each task is returned once."""
-    found = yield Ask("dropped", [int(search.expired), max(search.limit, 0), *search.known_dead])
-    dropped = [Dropped(*one) for one in cast("list[tuple[bytes, bytes, bytes, bytes, bytes, bytes, int]]", found)]
-    if not dropped:
+    found = yield Ask("dropped", [int(search.expired), max(search.limit - len(search.found), 0), *search.known_dead])
+    search.found.update(
+        Dropped(*one) for one in cast("list[tuple[bytes, bytes, bytes, bytes, bytes, bytes, int]]", found)
+    )
+    if not search.found:
         return []
-    changes = [argument for task in dropped for argument in _change(task)]
+    changes = [argument for task in sorted(search.found) for argument in _change(task)]
     return rows.tasks((yield Ask("rescue", changes)))
 
 

@@ -12,6 +12,8 @@ for at = FIRST, #ARGV do
         leave(id, life)
         erase(id, life)
         forgotten[#forgotten + 1] = id
+    elseif IS_AGAIN and not life then
+        forgotten[#forgotten + 1] = id  -- the first time, whose answer was lost, and nobody else forgets it
     end
 end
 free_followers(forgotten, '')

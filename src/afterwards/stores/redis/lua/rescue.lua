@@ -14,6 +14,9 @@ local function give_back(at)
     workers[worker] = true
     local life = read(id)
     if not life or life[STATE] ~= IS_RUNNING or life[RUN] ~= run or life[WORKER] ~= worker then
+        if IS_AGAIN and life and life[TOUCHED] == TOKEN and life[RUN] == run then
+            returned[#returned + 1] = id  -- the first time, whose answer was lost
+        end
         return
     end
     proceed()

@@ -6,6 +6,9 @@
 
 local name, its_line, after, to, by_hand = unpack(ARGV, FIRST, FIRST + 4)
 local schedule = read_schedule(name)
+if IS_AGAIN and #ARGV >= FIRST + 5 and call('HEXISTS', LIVES, ARGV[FIRST + 5]) == 1 then
+    return answer(1)  -- the first time, whose answer was lost: nobody else has calls with these ids
+end
 if not schedule or schedule[LINE_OF] ~= its_line then
     return answer(0)
 elseif by_hand == '1' then
