@@ -50,7 +50,7 @@ def test_four_processes_make_each_tick_once_also_when_some_are_killed(on_store: 
     until_done(journey, 12)
     made = ticks(journey)
 
-    # One for each second from the first to the last; what a kill interrupted is due anew, and stands between two others.
+    # One for each second from the first to the last; what a kill interrupted is due anew, between two others.
     assert len(made) - 1 == round((made[-1] - made[0]).total_seconds())
     assert len(set(made)) == len(made)
     assert {task.name for task in journey.tasks()} == {"ticking:tick"}
