@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from afterwards.annotations import SOLVED
 from afterwards.app import Afterwards
 from afterwards.batch import TaskHandle
+from afterwards.current import CurrentTask, current_task
 from afterwards.errors import (
     AfterwardsError,
     CallTooLarge,
@@ -33,7 +34,6 @@ from afterwards.errors import (
     UnsupportedURL,
 )
 from afterwards.retries import Again, Retry, Stop
-from afterwards.runner import CurrentTask, current_task
 from afterwards.schedules import Schedule
 from afterwards.tasks import Census, Failure, State, Task
 

@@ -11,8 +11,7 @@ import contextlib
 import inspect
 import time
 from collections.abc import Callable, Sequence, Set
-from contextvars import ContextVar, Token
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
@@ -23,6 +22,7 @@ import anyio.to_thread
 from afterwards import outcomes
 from afterwards.batch import LocalCall
 from afterwards.cancelling import was_cancelled_from_outside
+from afterwards.current import enter, leave
 from afterwards.done_in import DoneIn, InOwnTransaction, NotCommitted
 from afterwards.errors import DeadlinePassed
 from afterwards.events import Events, FailedAfterDone, TaskStarted
@@ -34,61 +34,6 @@ from afterwards.registry import Function, Registry
 from afterwards.solving import Solution, Solver
 from afterwards.tasks import NO_DELAY, Call, Task, TaskId
 from afterwards.timeouts import Limit
-from afterwards.transactions import Transaction
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CurrentTask:
-    """The task in which the calling code runs.
-
-    `id` is its id, `name` its function's name, `attempt` the number of this try from 1, and `run` the fencing number:
-    it grows with every claim, so that a system outside can refuse what a slower, older run still sends it.
-    """
-
-    id: TaskId
-    name: str
-    attempt: int
-    run: int
-    _done_in: DoneIn | None = field(default=None, repr=False, compare=False)
-
-    async def done_in(self, transaction: Transaction) -> None:
-        """Let a transaction of yours settle this task as done, so that its effect happens exactly once.
-
-        Written at once, by a session or connection as `using(transaction=...)` takes them. If it commits, the task is
-        done, and its followers are free; whatever the function does afterwards changes nothing. If it rolls back, the
-        task is not done, and is tried again.
-
-        Raises LeaseLost, so that the transaction rolls back, when another worker has the task now; and
-        CannotJoinTransaction.
-
-        Example:
-            `async with session.begin(): ...; await current_task().done_in(session)`
-        """
-        if self._done_in is not None:
-            await self._done_in.write(transaction)
-
-    def done_in_sync(self, transaction: Transaction) -> None:
-        """The same in a `def` task: with a Session, a Connection, or a connection of psycopg or sqlite3."""
-        if self._done_in is not None:
-            self._done_in.write_sync(transaction)
-
-
-_current: ContextVar[CurrentTask] = ContextVar("afterwards_current_task")
-
-
-def current_task() -> CurrentTask:
-    """The task in which this code runs; in `def` tasks too.
-
-    Raises LookupError outside of a task.
-
-    Example:
-        `requests.post(url, headers={"Idempotency-Key": str(current_task().id)})`
-    """
-    try:
-        return _current.get()
-    except LookupError:
-        raise LookupError("current_task() is only known inside a task that Afterwards runs") from None
-
 
 Overran: TypeAlias = Callable[[Outcome | None], None]
 
@@ -208,13 +153,13 @@ class Runner:
 
     async def _error(self, attempt: _Try) -> BaseException | None:
         """Run it; what it raised, as a value: raised again, a StopIteration would not be itself any more."""
-        token = _enter(attempt.task, attempt.done_in)
+        token = enter(attempt.task, attempt.done_in)
         try:
             raised = attempt.limit.end(await self._raised_by(attempt))
             if attempt.solution is not None and attempt.task.id not in self._in_threads:
                 raised = await attempt.solution.end(raised)
         finally:
-            _current.reset(token)
+            leave(token)
         try:
             if isinstance(raised, asyncio.CancelledError) and was_cancelled_from_outside():
                 raise raised
@@ -318,11 +263,6 @@ class Runner:
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self._threads)
         return self._limiter
-
-
-def _enter(task: Task, done_in: DoneIn | None) -> Token[CurrentTask]:
-    current = CurrentTask(id=task.id, name=task.name, attempt=task.attempt, run=task.run, _done_in=done_in)
-    return _current.set(current)
 
 
 def _too_late(task: Task) -> DeadlinePassed | None:

@@ -1,0 +1,74 @@
+"""The task in which code runs, as that code asks for it. Public; what it does is handed to it by the runner."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+
+from afterwards.done_in import DoneIn
+from afterwards.tasks import Task, TaskId
+from afterwards.transactions import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentTask:
+    """The task in which the calling code runs.
+
+    `id` is its id, `name` its function's name, `attempt` the number of this try from 1, and `run` the fencing number:
+    it grows with every claim, so that a system outside can refuse what a slower, older run still sends it.
+    """
+
+    id: TaskId
+    name: str
+    attempt: int
+    run: int
+    _done_in: DoneIn | None = field(default=None, repr=False, compare=False)
+
+    async def done_in(self, transaction: Transaction) -> None:
+        """Let a transaction of yours settle this task as done, so that its effect happens exactly once.
+
+        Written at once, by a session or connection as `using(transaction=...)` takes them. If it commits, the task is
+        done, and its followers are free; whatever the function does afterwards changes nothing. If it rolls back, the
+        task is not done, and is tried again.
+
+        Raises LeaseLost, so that the transaction rolls back, when another worker has the task now; and
+        CannotJoinTransaction.
+
+        Example:
+            `async with session.begin(): ...; await current_task().done_in(session)`
+        """
+        if self._done_in is not None:
+            await self._done_in.write(transaction)
+
+    def done_in_sync(self, transaction: Transaction) -> None:
+        """The same in a `def` task: with a Session, a Connection, or a connection of psycopg or sqlite3."""
+        if self._done_in is not None:
+            self._done_in.write_sync(transaction)
+
+
+_current: ContextVar[CurrentTask] = ContextVar("afterwards_current_task")
+
+
+def current_task() -> CurrentTask:
+    """The task in which this code runs; in `def` tasks too.
+
+    Raises LookupError outside of a task.
+
+    Example:
+        `requests.post(url, headers={"Idempotency-Key": str(current_task().id)})`
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        raise LookupError("current_task() is only known inside a task that Afterwards runs") from None
+
+
+def enter(task: Task, done_in: DoneIn | None) -> Token[CurrentTask]:
+    """From now on the running context is in this task."""
+    current = CurrentTask(id=task.id, name=task.name, attempt=task.attempt, run=task.run, _done_in=done_in)
+    return _current.set(current)
+
+
+def leave(token: Token[CurrentTask]) -> None:
+    """It is where it was before."""
+    _current.reset(token)
