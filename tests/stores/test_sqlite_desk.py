@@ -7,9 +7,10 @@ import time
 
 import pytest
 
+from afterwards.asking import Asker, deliver
 from afterwards.errors import StoreUnavailable
 from afterwards.stores.sqlite.desk import Desk
-from afterwards.stores.sqlite.errands import Asker, Errand, Verb, deliver, each, plain
+from afterwards.stores.sqlite.errands import Errand, Verb, each, plain
 from afterwards.stores.sqlite.verbs import nothing
 
 NAME = "a desk of a test"
@@ -27,13 +28,14 @@ def threads() -> list[threading.Thread]:
 async def test_an_errand_that_comes_after_the_end_is_refused_and_starts_no_thread() -> None:
     desk = Desk(NAME, work=deliver, let_go=lambda: None)
     served, late = Asker(), Asker()
-    desk.hand_in([an_errand(served)])
-    assert await served.answer() is None
+    first, second = an_errand(served), an_errand(late)
+    desk.hand_in([first])
+    assert await served.answer(first.miss) is None
     desk.close()
     assert threads() == []
-    desk.hand_in([an_errand(late)])
+    desk.hand_in([second])
     with pytest.raises(StoreUnavailable, match="closed"):
-        await late.answer()
+        await late.answer(second.miss)
     assert threads() == []
     desk.close()
 

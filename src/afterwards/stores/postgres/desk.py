@@ -11,9 +11,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from afterwards.asking import deliver
 from afterwards.errors import StoreUnavailable
 from afterwards.stores.postgres.base import Base
-from afterwards.stores.postgres.errands import Errand, Verb, deliver
+from afterwards.stores.postgres.errands import Errand, Verb
 from afterwards.stores.postgres.link import Link
 from afterwards.stores.postgres.transaction import Transaction
 from afterwards.stores.postgres.trouble import ConnectionLost, Trouble, is_wrong_setup, told, trouble, unusable
@@ -186,6 +187,8 @@ class Desk:
     def _refuse(self, errands: Sequence[Errand], error: Exception) -> None:
         for errand in errands:
             errand.error = self._told(error, errand)
+            if errand.in_doubt:
+                errand.give_back_claims(None)
         deliver(errands)
 
     def _told(self, error: Exception, errand: Errand) -> Exception:

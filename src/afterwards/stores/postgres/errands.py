@@ -1,15 +1,14 @@
-"""What is asked of a desk, and how the answer finds the event loop that asked."""
+"""What is asked of a desk."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar, cast
 
+from afterwards.asking import Asked
 from afterwards.stores.postgres.transaction import Transaction
 from afterwards.tasks import Claim
 
@@ -64,38 +63,9 @@ def each(
     return write_each
 
 
-class Asker:
-    """A caller who waits in some event loop for one answer. `miss` is called when nobody waits for it any more."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.gone = False
-        self._future: asyncio.Future[object] = self.loop.create_future()
-
-    async def answer(self, miss: Callable[[], None]) -> object:
-        """Wait for it. If the caller is cancelled meanwhile, `miss` undoes what the answer hands out."""
-        try:
-            return await self._future
-        except (asyncio.CancelledError, GeneratorExit):
-            self.gone = True
-            if self._future.done() and not self._future.cancelled() and self._future.exception() is None:
-                miss()
-            raise
-
-    def take(self, answer: object, error: Exception | None) -> bool:
-        """Here it is; called in the asker's loop. Whether somebody took it."""
-        if self.gone or self._future.done():
-            return False
-        if error is not None:
-            self._future.set_exception(error)
-        else:
-            self._future.set_result(answer)
-        return True
-
-
 @dataclass(slots=True, kw_only=True, eq=False)
-class Errand:
-    """One request on its way to a desk and back. Nobody asks for some: then the answer is dropped.
+class Errand(Asked):
+    """One request on its way to a desk and back.
 
     `deadline` is on the monotonic clock. `careful`: it was refused once, and is now written with care. `obstacle`: the
     lock that it met, so that it shall not hold up others. `in_doubt`: it may have been done, and `before` is what would
@@ -106,18 +76,10 @@ class Errand:
     request: object
     deadline: float
     give_back: Callable[[list[Claim]], None]
-    asker: Asker | None = None
     careful: bool = False
     obstacle: Exception | None = None
     in_doubt: bool = False
     before: object = None
-    answer: object = None
-    error: Exception | None = None
-
-    @property
-    def abandoned(self) -> bool:
-        """Nobody waits for it any more, so that it need not be begun."""
-        return self.asker is not None and self.asker.gone
 
     @property
     def apart(self) -> bool:
@@ -139,11 +101,6 @@ class Errand:
         merged = self.before is not None and self.verb.merge is not None
         self.answer = self.verb.merge(self.before, answer) if merged and self.verb.merge is not None else answer
 
-    def deliver(self) -> None:
-        """Hand over what became of it; in the asker's loop."""
-        if self.asker is not None and not self.asker.take(self.answer, self.error):
-            self.miss()
-
     def miss(self) -> None:
         """Nobody hears the answer: what it handed out would never be run."""
         if self.error is None and self.answer is not None:
@@ -156,29 +113,6 @@ class Errand:
         claims = self.verb.claims(self.request, answer) if self.verb.claims is not None else []
         if claims:
             self.give_back(claims)
-
-
-def deliver(errands: Iterable[Errand]) -> None:
-    """Hand every answer to its loop, with one call for each loop: waking one is dear."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Errand]] = defaultdict(list)
-    for errand in errands:
-        if errand.error is not None and errand.in_doubt:
-            errand.give_back_claims(None)
-        if errand.abandoned:
-            errand.miss()
-        elif errand.asker is not None:
-            by_loop[errand.asker.loop].append(errand)
-    for loop, answered in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_deliver_all, answered)
-        except RuntimeError:  # the loop has been closed
-            for errand in answered:
-                errand.miss()
-
-
-def _deliver_all(errands: Sequence[Errand]) -> None:
-    for errand in errands:
-        errand.deliver()
 
 
 def plain(verb: Verb[Request, Answer]) -> Verb[object, object]:

@@ -11,11 +11,12 @@ import threading
 from collections import defaultdict
 from functools import partial
 
+from afterwards.asking import Tray, deliver
 from afterwards.bell import Bell
 from afterwards.errors import StoreUnavailable
 from afterwards.stores.postgres.base import Base
 from afterwards.stores.postgres.desk import Desk
-from afterwards.stores.postgres.errands import Counter, Errand, deliver
+from afterwards.stores.postgres.errands import Counter, Errand
 from afterwards.stores.postgres.link import Link
 from afterwards.stores.postgres.notices import Notices
 
@@ -41,7 +42,7 @@ class Office:
         self._base = base
         self._changing = threading.Lock()
         self._inbox: list[Errand] = []
-        self._piles: dict[asyncio.AbstractEventLoop, list[Errand]] = {}
+        self.tray = Tray[Errand](self.hand_in)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._desks: dict[Counter, Desk] = {}
@@ -50,15 +51,6 @@ class Office:
         self.has_worked = False
         self._notices: Notices | None = None
         self._owes_notice = False
-
-    def lay(self, errand: Errand, loop: asyncio.AbstractEventLoop) -> None:
-        """Hand it in when this round of the running loop is over, together with what else that asks for."""
-        pile = self._piles.get(loop)
-        if pile is None:
-            self._piles[loop] = [errand]
-            loop.call_soon(self._hand_in_pile, loop)
-        else:
-            pile.append(errand)
 
     def hand_in(self, errands: list[Errand]) -> None:
         """Leave errands; from any thread."""
@@ -108,9 +100,6 @@ class Office:
         parked, self._parked = self._parked, None
         if parked is not None:
             parked.onward.set()
-
-    def _hand_in_pile(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.hand_in(self._piles.pop(loop))
 
     def _start(self) -> None:
         if self._thread is None:

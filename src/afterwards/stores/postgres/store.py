@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar, cast
 
 from afterwards import forks, stored
+from afterwards.asking import Asker
 from afterwards.bell import Waiter
 from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
@@ -21,7 +22,7 @@ from afterwards.stores.postgres.adding import Addition
 from afterwards.stores.postgres.address import address_of
 from afterwards.stores.postgres.base import Base
 from afterwards.stores.postgres.claiming import Wish
-from afterwards.stores.postgres.errands import Asker, Errand, Verb, plain
+from afterwards.stores.postgres.errands import Errand, Verb, plain
 from afterwards.stores.postgres.joining import PostgresJoint
 from afterwards.stores.postgres.looking import Glance, Page
 from afterwards.stores.postgres.migrations import sql_since
@@ -242,7 +243,7 @@ class PostgresStore:
             give_back=partial(self._give_back, self._office),
             asker=asker,
         )
-        self._office.lay(errand, asker.loop)
+        self._office.tray.lay(errand, asker.loop)
         return cast("Answer", await asker.answer(errand.miss))
 
     def _give_back(self, office: Office, claims: list[Claim]) -> None:

@@ -14,8 +14,9 @@ from itertools import count
 from queue import Empty, SimpleQueue
 from secrets import token_hex
 
+from afterwards.asking import deliver
 from afterwards.errors import StoreUnavailable
-from afterwards.stores.redis.errands import Errand, Group, deliver, grouped
+from afterwards.stores.redis.errands import Errand, Group, grouped
 from afterwards.stores.redis.line import Line
 from afterwards.stores.redis.lost import Lost
 from afterwards.stores.redis.trouble import Trouble, told, trouble

@@ -1,13 +1,12 @@
-"""What is asked of a desk, and how the answer finds the event loop that asked."""
+"""What is asked of a desk, and what of it is one talk."""
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
+from afterwards.asking import Asked
 from afterwards.stores.redis.lost import Lost
 
 Request = TypeVar("Request")
@@ -61,72 +60,21 @@ def plain(verb: Verb[Request, Answer]) -> Verb[object, object]:
     return cast("Verb[object, object]", verb)
 
 
-class Asker:
-    """A caller who waits in some event loop for one answer.
+@dataclass(slots=True, kw_only=True, eq=False)
+class Errand(Asked):
+    """One request on its way to a thread and back.
 
     `give_back` gets an answer that nobody waits for any more, and undoes what it handed out.
     """
 
-    def __init__(self, give_back: Callable[[object], None] | None = None) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.gone = False
-        self._future: asyncio.Future[object] = self.loop.create_future()
-        self._give_back = give_back
-
-    async def answer(self, timeout: float) -> object:
-        """Wait for it. If the caller is cancelled meanwhile, what the answer hands out is given back.
-
-        Raises TimeoutError.
-        """
-        try:
-            async with asyncio.timeout(timeout):
-                return await self._future
-        except (asyncio.CancelledError, GeneratorExit, TimeoutError):
-            self.gone = True
-            if self._future.done() and not self._future.cancelled() and self._future.exception() is None:
-                self.miss(self._future.result())
-            raise
-
-    def take(self, answer: object, error: Exception | None) -> None:
-        """Here it is; called in the asker's loop."""
-        if error is not None:
-            if not self._future.done():
-                self._future.set_exception(error)
-        elif self.gone or self._future.done():
-            self.miss(answer)
-        else:
-            self._future.set_result(answer)
-
-    def miss(self, answer: object) -> None:
-        """It came too late; called from any thread."""
-        if self._give_back is not None:
-            self._give_back(answer)
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class Errand:
-    """One request on its way to a thread and back. Nobody asks for some: then the answer is dropped."""
-
     verb: Verb[object, object]
     request: object
-    asker: Asker | None = None
-    answer: object = None
-    error: Exception | None = None
-
-    @property
-    def abandoned(self) -> bool:
-        """Nobody waits for it any more."""
-        return self.asker is not None and self.asker.gone
-
-    def deliver(self) -> None:
-        """Hand over what became of it; in the asker's loop."""
-        if self.asker is not None:
-            self.asker.take(self.answer, self.error)
+    give_back: Callable[[object], None] | None = None
 
     def miss(self) -> None:
-        """The asker is not there any more, or his loop has been closed."""
-        if self.asker is not None and self.error is None:
-            self.asker.miss(self.answer)
+        """Nobody hears the answer: what it handed out would never be run."""
+        if self.error is None and self.give_back is not None:
+            self.give_back(self.answer)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -180,24 +128,3 @@ def grouped(errands: Iterable[Errand], new_token: Callable[[], str]) -> list[Gro
             open_groups[verb] = group
         groups.append(group)
     return groups
-
-
-def deliver(errands: Iterable[Errand]) -> None:
-    """Hand every answer to its loop, with one call for each loop: waking one is dear."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[Errand]] = defaultdict(list)
-    for errand in errands:
-        if errand.abandoned:
-            errand.miss()
-        elif errand.asker is not None:
-            by_loop[errand.asker.loop].append(errand)
-    for loop, answered in by_loop.items():
-        try:
-            loop.call_soon_threadsafe(_deliver_all, answered)
-        except RuntimeError:  # the loop has been closed
-            for errand in answered:
-                errand.miss()
-
-
-def _deliver_all(errands: Sequence[Errand]) -> None:
-    for errand in errands:
-        errand.deliver()

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TypeVar, cast
 
 from afterwards import forks, stored
+from afterwards.asking import Asker
 from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome, returned
@@ -20,7 +21,7 @@ from afterwards.stores.redis.address import address_of
 from afterwards.stores.redis.claiming import Wish
 from afterwards.stores.redis.clock import Clock
 from afterwards.stores.redis.desk import Desk
-from afterwards.stores.redis.errands import Asker, Errand, Verb, plain
+from afterwards.stores.redis.errands import Errand, Verb, plain
 from afterwards.stores.redis.looking import Page
 from afterwards.stores.redis.moving import Part
 from afterwards.stores.redis.rescuing import Search as Rescue
@@ -280,10 +281,12 @@ class RedisStore:
         *,
         give_back: Callable[[Answer], None] | None = None,
     ) -> Answer:
-        asker = Asker(cast("Callable[[object], None] | None", give_back))
-        desk.hand_in([Errand(verb=plain(verb), request=request, asker=asker)])
+        asker, undo = Asker(), cast("Callable[[object], None] | None", give_back)
+        errand = Errand(verb=plain(verb), request=request, asker=asker, give_back=undo)
+        desk.hand_in([errand])
         try:
-            return cast("Answer", await asker.answer(self._patience))
+            async with asyncio.timeout(self._patience):
+                return cast("Answer", await asker.answer(errand.miss))
         except TimeoutError as error:
             raise too_long(verb.doing, self.description, desk.trouble) from error
 

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
+from afterwards.asking import deliver
 from afterwards.errors import StoreUnavailable
-from afterwards.stores.sqlite.errands import Errand, deliver
+from afterwards.stores.sqlite.errands import Errand
 
 _PARKING_TAKES_AT_MOST = 10.0
 

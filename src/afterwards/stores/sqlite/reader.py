@@ -6,11 +6,12 @@ import sqlite3
 import time
 from collections.abc import Sequence
 
+from afterwards.asking import deliver
 from afterwards.bell import Bell
 from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.database import File, abandon, connect, file_at
 from afterwards.stores.sqlite.desk import Desk
-from afterwards.stores.sqlite.errands import Errand, deliver
+from afterwards.stores.sqlite.errands import Errand
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.transaction import Transaction
 from afterwards.stores.sqlite.trouble import Trouble, told, trouble

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TypeVar, cast
 
 from afterwards import forks, stored
+from afterwards.asking import Asker
 from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome, returned
@@ -18,7 +19,7 @@ from afterwards.stores.sqlite.adding import Addition
 from afterwards.stores.sqlite.claiming import Wish
 from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.desk import Desk
-from afterwards.stores.sqlite.errands import Asker, Errand, Verb, plain
+from afterwards.stores.sqlite.errands import Errand, Verb, plain
 from afterwards.stores.sqlite.joining import SQLiteJoint
 from afterwards.stores.sqlite.looking import Glance, Page
 from afterwards.stores.sqlite.migrations import schema_of, sql_since
@@ -234,9 +235,10 @@ class SQLiteStore:
         *,
         give_back: Callable[[Answer], None] | None = None,
     ) -> Answer:
-        asker = Asker(cast("Callable[[object], None] | None", give_back))
-        self._threads.tray.lay(self._errand(verb, request, asker), asker.loop)
-        return cast("Answer", await asker.answer())
+        asker = Asker()
+        errand = self._errand(verb, request, asker, give_back)
+        self._threads.tray.lay(errand, asker.loop)
+        return cast("Answer", await asker.answer(errand.miss))
 
     async def _watch(self, verb: Verb[Request, Answer], request: Request) -> Answer:
         await self._be_open()
@@ -253,11 +255,24 @@ class SQLiteStore:
 
     async def _ask(self, desk: Desk, verb: Verb[Request, Answer], request: Request) -> Answer:
         asker = Asker()
-        desk.hand_in([self._errand(verb, request, asker)])
-        return cast("Answer", await asker.answer())
+        errand = self._errand(verb, request, asker)
+        desk.hand_in([errand])
+        return cast("Answer", await asker.answer(errand.miss))
 
-    def _errand(self, verb: Verb[Request, Answer], request: Request, asker: Asker | None) -> Errand:
-        return Errand(verb=plain(verb), request=request, deadline=time.monotonic() + self._patience, asker=asker)
+    def _errand(
+        self,
+        verb: Verb[Request, Answer],
+        request: Request,
+        asker: Asker | None = None,
+        give_back: Callable[[Answer], None] | None = None,
+    ) -> Errand:
+        return Errand(
+            verb=plain(verb),
+            request=request,
+            deadline=time.monotonic() + self._patience,
+            asker=asker,
+            give_back=cast("Callable[[object], None] | None", give_back),
+        )
 
     def _give_back_added(self, answer: list[Added]) -> None:
         self._give_back_tasks([added.claimed for added in answer if added.claimed])
@@ -266,4 +281,4 @@ class SQLiteStore:
         """Claimed for a caller who was cancelled meanwhile: nobody would ever run them."""
         outcomes = tuple(returned(task.claim) for task in answer)
         if outcomes:
-            self._threads.writer.desk.hand_in([self._errand(verbs.SETTLE, Settlement(outcomes=outcomes), None)])
+            self._threads.writer.desk.hand_in([self._errand(verbs.SETTLE, Settlement(outcomes=outcomes))])

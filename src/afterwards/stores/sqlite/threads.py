@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from afterwards.asking import Tray
 from afterwards.bell import Bell
 from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.database import Database
+from afterwards.stores.sqlite.errands import Errand
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.reader import Reader
-from afterwards.stores.sqlite.tray import Tray
 from afterwards.stores.sqlite.writer import Writer
 
 
@@ -18,7 +19,7 @@ class Threads:
         self.bell = Bell()
         self.database = Database(place, clock, migrates=migrates)
         self.writer = Writer(self.database, place, ring=self.bell.ring)
-        self.tray = Tray(self.writer.desk)
+        self.tray = Tray[Errand](self.writer.desk.hand_in)
         self.watch = Reader("watch", place, clock, bell=self.bell)
         self.look = Reader("look", place, clock)
         self._desks = (self.look.desk, self.watch.desk, self.writer.desk)  # the writer closes last, and tidies the log

@@ -6,9 +6,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from afterwards.asking import deliver
 from afterwards.stores.sqlite.database import Database
 from afterwards.stores.sqlite.desk import Desk
-from afterwards.stores.sqlite.errands import Errand, Verb, deliver
+from afterwards.stores.sqlite.errands import Errand, Verb
 from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.transaction import Questions, Transaction
 from afterwards.stores.sqlite.trouble import Trouble, told, trouble
