@@ -6,21 +6,18 @@ import os
 import random
 import signal
 import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
-import httpx2
 import pytest
 
 from afterwards import State
 from tests import databases, servers
-from tests.journeys.harness import Journey, Server, until
+from tests.journeys.harness import Journey, until
+from tests.journeys.load import Load, all_has_run, start_worker
 
-CLIENTS = 4
 BACK_WITHIN = 5.0
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'afterwards'"
 
@@ -42,59 +39,6 @@ def postgres(journey: Journey) -> Iterator[servers.Server]:
         journey.settings["AFTERWARDS_WORKER"] = "0"
         yield server
         journey.end()
-
-
-def start_worker(journey: Journey) -> subprocess.Popen[bytes]:
-    """A separate worker, signed on."""
-    before = {worker.id for worker in journey.census().workers}
-    worker = journey.start([sys.executable, "-m", "afterwards", "worker", "the_app:afterwards"])
-    until(lambda: {worker.id for worker in journey.census().workers} - before, "the worker has signed on")
-    return worker
-
-
-class Load:
-    """Clients that post tasks without pause; what was answered with 200 is noted, other answers are counted."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._post, args=(start,)) for start in range(CLIENTS)]
-        self.accepted: list[int] = []
-        self.others: Counter[int] = Counter()
-        for thread in self._threads:
-            thread.start()
-
-    def _post(self, start: int) -> None:
-        number = start
-        with self._server.client() as client:
-            while not self._stopping.is_set():
-                try:
-                    answer = client.post(f"/coroutine/{number}", params={"seconds": random.uniform(0, 0.02)})
-                except httpx2.HTTPError:
-                    self.others[0] += 1
-                    continue
-                if answer.status_code == 200:
-                    self.accepted.append(number)
-                else:
-                    self.others[answer.status_code] += 1
-                number += CLIENTS
-
-    def has_grown_to(self, count: int) -> bool:
-        return len(self.accepted) >= count
-
-    def stop(self) -> None:
-        """No more; returns when the last answer has come."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
-
-def all_has_run(journey: Journey, load: Load) -> None:
-    until(lambda: set(load.accepted) <= journey.ended(), "everything that was accepted has run", timeout=60)
-    until(lambda: journey.unfinished() == 0, "nothing is left over", timeout=60)
-    by_state = journey.census().by_state
-    assert by_state[State.DONE] >= len(load.accepted)
-    assert by_state[State.FAILED] == 0
 
 
 def test_no_accepted_task_is_lost_when_workers_are_killed_under_load(on_postgres: Journey) -> None:

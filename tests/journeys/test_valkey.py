@@ -5,22 +5,17 @@ from __future__ import annotations
 import os
 import random
 import signal
-import subprocess
-import sys
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
-import httpx2
 import pytest
 
 from afterwards import State
 from tests import servers
-from tests.journeys.harness import Journey, Server, until
+from tests.journeys.harness import Journey, until
+from tests.journeys.load import Load, all_has_run, pids_of_workers, start_worker
 
-CLIENTS = 4
 BACK_WITHIN = 5.0
 
 
@@ -32,62 +27,6 @@ def valkey(journey: Journey) -> Iterator[servers.Server]:
         journey.settings["AFTERWARDS_WORKER"] = "0"
         yield server
         journey.end()
-
-
-def start_worker(journey: Journey) -> subprocess.Popen[bytes]:
-    """A separate worker, signed on."""
-    worker = journey.start([sys.executable, "-m", "afterwards", "worker", "the_app:afterwards"])
-    until(lambda: worker.pid in pids_of_workers(journey), "the worker has signed on")
-    return worker
-
-
-def pids_of_workers(journey: Journey) -> set[int]:
-    return {worker.pid for worker in journey.census().workers}
-
-
-class Load:
-    """Clients that post tasks without pause; what was answered with 200 is noted, a 503 is not an error."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._post, args=(start,), daemon=True) for start in range(CLIENTS)]
-        self.accepted: list[int] = []
-        self.others: Counter[int] = Counter()
-        for thread in self._threads:
-            thread.start()
-
-    def _post(self, start: int) -> None:
-        number = start
-        with self._server.client() as client:
-            while not self._stopping.is_set():
-                try:
-                    answer = client.post(f"/coroutine/{number}", params={"seconds": random.uniform(0, 0.02)})
-                except httpx2.HTTPError:
-                    self.others[0] += 1
-                    continue
-                if answer.status_code == 200:
-                    self.accepted.append(number)
-                else:
-                    self.others[answer.status_code] += 1
-                number += CLIENTS
-
-    def has_grown_to(self, count: int) -> bool:
-        return len(self.accepted) >= count
-
-    def stop(self) -> None:
-        """No more; returns when the last answer has come."""
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join()
-
-
-def all_has_run(journey: Journey, load: Load) -> None:
-    until(lambda: set(load.accepted) <= journey.ended(), "everything that was accepted has run", timeout=60)
-    until(lambda: journey.unfinished() == 0, "nothing is left over", timeout=60)
-    by_state = journey.census().by_state
-    assert by_state[State.DONE] >= len(load.accepted)
-    assert by_state[State.FAILED] == 0
 
 
 def test_no_accepted_task_is_lost_when_a_worker_is_killed_under_load(journey: Journey, valkey: servers.Server) -> None:
