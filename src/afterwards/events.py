@@ -105,6 +105,16 @@ class ResultsDropped(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimsStrayed(Event):
+    """The store believes that this worker runs these, which it does not: the store forgot how they ended.
+
+    They are given back, and run again.
+    """
+
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseWasLost(Event):
     """The worker was believed dead; it cancels what it runs and signs on anew."""
 

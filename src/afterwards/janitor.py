@@ -1,7 +1,7 @@
 """Returns what was dropped: tasks of dead workers, names that nobody knew; makes ticks; removes what is old.
 
-Every worker has a janitor and all do the same; the store lets each thing be done once. It never touches what a living
-worker holds.
+Every worker has a janitor and all do the same; the store lets each thing be done once. It never touches what another
+living worker holds.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence, TasksRescued
 from afterwards.hooks import FailureHooks
 from afterwards.life import ProofOfLife
+from afterwards.roll_call import RollCall
 from afterwards.store import Store
 from afterwards.tasks import State, Task
 from afterwards.timetable import Ticker
@@ -40,6 +41,7 @@ class Janitor:
         retention: timedelta,
         knows: Callable[[str], bool],
         ticker: Ticker,
+        roll_call: RollCall,
     ) -> None:
         self._store = store
         self._events = events
@@ -48,7 +50,7 @@ class Janitor:
         self._lease = lease.total_seconds()
         self._retention = retention
         self._knows = knows
-        self._ticker = ticker
+        self._ticker, self._roll_call = ticker, roll_call
         self._failure_hooks, self._poisoned = failure_hooks or FailureHooks(events), list[Task]()
         self._clocks = Clocks()
         self._believes_leases_from = time.monotonic()
@@ -68,6 +70,7 @@ class Janitor:
         """Everything that is due, once."""
         await self._rescue()
         await self._ticker.round()
+        await self._roll_call.round()
         if self._unknown_duty.is_due():
             await self._free_known_names()
         if self._prune_duty.is_due():

@@ -98,6 +98,7 @@ def _worker(
 
 def _loss(
     event: events.ResultsDropped
+    | events.ClaimsStrayed
     | events.LateAddFailed
     | events.RanLocally
     | events.LocalTaskFailed
@@ -107,6 +108,9 @@ def _loss(
         case events.ResultsDropped():
             ids = ", ".join(str(claim.id) for claim in event.claims)
             logger.warning("results came too late and were dropped, another worker has the tasks: %s", ids)
+        case events.ClaimsStrayed():
+            ids = ", ".join(str(claim.id) for claim in event.claims)
+            logger.warning("the store has forgotten how these runs ended, so they run again: %s", ids)
         case events.LateAddFailed():
             ids = ", ".join(map(str, event.ids))
             logger.error("tasks added after the response had begun could not be stored: %s (%s)", ids, event.error)
@@ -154,6 +158,7 @@ _WRITERS: dict[type[Event], Callable[..., None]] = {
     events.LeaseWasLost: _worker,
     events.NobodyWorks: _worker,
     events.ResultsDropped: _loss,
+    events.ClaimsStrayed: _loss,
     events.LateAddFailed: _loss,
     events.RanLocally: _loss,
     events.LocalTaskFailed: _loss,

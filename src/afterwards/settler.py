@@ -14,7 +14,7 @@ from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence, ResultsDropped, TasksAdded
 from afterwards.outcomes import Outcome
 from afterwards.store import Store
-from afterwards.tasks import Settled, Task, WorkerId
+from afterwards.tasks import Claim, Settled, Task, WorkerId
 
 LARGEST_WRITE = 500
 GATHERING = 0.010  # seconds: while more is on its way, other outcomes and adds come and share the write
@@ -38,7 +38,7 @@ class Settler:
         self._is_idle = is_idle
         self._settled = settled
         self._outcomes: list[Outcome] = []
-        self._in_hand = 0
+        self._in_hand: list[Outcome] = []
         self._hurry = False
         self._arrived = asyncio.Event()
         self._idle = asyncio.Event()
@@ -48,7 +48,11 @@ class Settler:
     @property
     def pending(self) -> int:
         """How many outcomes wait to be written, or are on their way."""
-        return len(self._outcomes) + self._in_hand
+        return len(self._outcomes) + len(self._in_hand)
+
+    def claims(self) -> list[Claim]:
+        """The runs whose outcomes wait to be written, or are on their way."""
+        return [outcome.claim for outcome in (*self._in_hand, *self._outcomes)]
 
     def put(self, outcome: Outcome, *, hurry: bool = False) -> None:
         """Settle this outcome soon; in a `hurry` at once, since another task waits for it."""
@@ -71,9 +75,9 @@ class Settler:
 
     async def _settle_some(self) -> None:
         some, self._outcomes = self._outcomes[:LARGEST_WRITE], self._outcomes[LARGEST_WRITE:]
-        self._in_hand, self._hurry = len(some), False
+        self._in_hand, self._hurry = some, False
         settled = await self._until_written(some)
-        self._in_hand = 0
+        self._in_hand = []
         self._say_dropped(some, settled)
         self._say_added(some, settled)
         self._settled(some, settled.claimed)

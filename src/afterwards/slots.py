@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from afterwards.tasks import Task, TaskId
+from afterwards.tasks import Claim, Task, TaskId
 
 LONGEST_PARKED = 5.0  # seconds a claimed task waits for its response before other processes may have it
 LONGEST_HELD = 3_600.0  # seconds after which nobody will say any more that a response has been sent
@@ -40,6 +40,11 @@ class Slots:
     def running(self) -> Sequence[Task]:
         """The tasks that run now."""
         return tuple(self._running.values())
+
+    def claims(self) -> list[Claim]:
+        """The runs that are here: they run, or wait for their response."""
+        parked = (task for task, _ in self._parked.values())
+        return [task.claim for task in (*self._running.values(), *parked)]
 
     def promise(self, count: int) -> bool:
         """Keep `count` places for an add that is on its way; False when there is no room for all."""

@@ -117,6 +117,10 @@ class Store(Protocol):
         """The runs of this worker that somebody asked to stop."""
         ...
 
+    async def claims(self, worker: WorkerId) -> list[Claim]:
+        """The runs that this worker has. Cheap: asked every few seconds."""
+        ...
+
     async def rescue(self, *, known_dead: Collection[WorkerId], expired: bool, limit: int) -> list[Task]:
         """Return the tasks of dead workers: of `known_dead` and, if `expired`, of those whose lease has run out.
 

@@ -23,6 +23,7 @@ from afterwards.janitor import Janitor
 from afterwards.life import ProofOfLife
 from afterwards.outcomes import Ending, Outcome
 from afterwards.registry import Registry
+from afterwards.roll_call import RollCall
 from afterwards.runner import Runner
 from afterwards.runs import Runs
 from afterwards.settler import Settler
@@ -30,7 +31,7 @@ from afterwards.shift import LAST_WORDS, Shift, WorkerOptions
 from afterwards.slots import Slots
 from afterwards.solving import Solver
 from afterwards.store import Store
-from afterwards.tasks import NO_DELAY, Task, TaskId, WorkerId
+from afterwards.tasks import NO_DELAY, Claim, Task, TaskId, WorkerId
 from afterwards.timetable import Ticker, Timetable
 
 POLL = 1.0  # seconds, jittered: every wake-up is only a hint, this stands behind it
@@ -117,6 +118,14 @@ class Worker:
             retention=self._options.retention,
             knows=self._knows,
             ticker=Ticker(self._store, timetable, self._registry, self._events),
+            roll_call=RollCall(
+                self._store,
+                self._events,
+                lease=self._options.lease,
+                worker=lambda: self._shift.worker,
+                known=lambda: [*self._slots.claims(), *self._settler.claims()],
+                give_back=self._settle_strays,
+            ),
         )
 
     # Hand-off: the requests of this process give their tasks straight to the worker
@@ -261,6 +270,10 @@ class Worker:
         for task in tasks:
             self._heads.discard(task.id)
             self._settler.put(outcomes.returned(task.claim, delay))
+
+    def _settle_strays(self, claims: Sequence[Claim]) -> None:
+        for claim in claims:
+            self._settler.put(outcomes.returned(claim))
 
     # Stopping
 

@@ -137,3 +137,14 @@ async def test_a_leaving_worker_may_renew_and_settle(store: TimedStore, worker: 
     await store.sign_off(worker, leaving=True)
     assert not (await store.renew(worker, lease=LEASE)).lost
     assert (await store.settle([outcome(task.claim, Ending.DONE)])).held == [task.claim]
+
+
+async def test_the_runs_of_a_worker_are_told(store: TimedStore, worker: WorkerId):
+    other = await sign_on(store, "other")
+    mine, ended = await a_running_task(store, worker), await a_running_task(store, worker)
+    stopping, theirs = await a_running_task(store, worker), await a_running_task(store, other)
+    await store.settle([outcome(ended.claim, Ending.DONE)])
+    await store.cancel([stopping.id])
+    assert sorted(await store.claims(worker), key=str) == sorted([mine.claim, stopping.claim], key=str)
+    assert await store.claims(other) == [theirs.claim]
+    assert await store.claims(WorkerId("nobody")) == []

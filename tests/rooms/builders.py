@@ -17,6 +17,7 @@ from afterwards.keeper import Keeper
 from afterwards.life import ProofOfLife
 from afterwards.registry import Registry
 from afterwards.retries import Retry
+from afterwards.roll_call import RollCall
 from afterwards.store import Store
 from afterwards.stores import store_for
 from afterwards.tasks import Claim, SignedOn, WorkerId
@@ -46,7 +47,19 @@ def a_janitor(
     events = events or Events()
     registry = Registry(retry=Retry(), max_bytes=1_000_000, check=lambda dependencies: None)
     ticker = Ticker(store, timetable or Timetable(), registry, events)
-    return Janitor(store, events, life or ProofOfLife(), lease=lease, retention=retention, knows=knows, ticker=ticker)
+    roll_call = RollCall(
+        store, events, lease=lease, worker=lambda: None, known=list[Claim], give_back=lambda claims: None
+    )
+    return Janitor(
+        store,
+        events,
+        life or ProofOfLife(),
+        lease=lease,
+        retention=retention,
+        knows=knows,
+        ticker=ticker,
+        roll_call=roll_call,
+    )
 
 
 def a_keeper(

@@ -95,6 +95,7 @@ VERBS: dict[str, Callable[[TimedStore], Awaitable[object]]] = {
     "settle": lambda store: store.settle([done(Claim(id=a_call().id, run=1, worker=NOBODY))]),
     "renew": lambda store: store.renew(NOBODY, lease=LEASE),
     "cancellations": lambda store: store.cancellations(NOBODY),
+    "claims": lambda store: store.claims(NOBODY),
     "rescue": lambda store: store.rescue(known_dead=[], expired=True, limit=1),
     "workers": lambda store: store.workers(),
     "unknown_names": lambda store: store.unknown_names(),

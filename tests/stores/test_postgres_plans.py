@@ -135,6 +135,7 @@ def test_outcomes_find_their_tasks_and_followers_by_index(crowded: psycopg.Conne
         ("prune", {"older_than": timedelta(0), "limit": 100}, "afterwards_ended"),
         ("dropped_tasks", {"workers": ["w"], "limit": 100}, "afterwards_running"),
         ("cancellations", {"worker": "w"}, "afterwards_running"),
+        ("claims", {"worker": "w"}, "afterwards_running"),
         ("free_unknown", {"names": ["tests:work"]}, "afterwards_unknown"),
         ("unknown_names", {}, "afterwards_unknown"),
     ],

@@ -76,6 +76,7 @@ VERBS: dict[str, Callable[[TimedStore], Awaitable[object]]] = {
     "settle": lambda store: store.settle([done(a_claim())]),
     "renew": lambda store: store.renew(NOBODY, lease=LEASE),
     "cancellations": lambda store: store.cancellations(NOBODY),
+    "claims": lambda store: store.claims(NOBODY),
     "rescue": lambda store: store.rescue(known_dead=[], expired=True, limit=1),
     "workers": lambda store: store.workers(),
     "unknown_names": lambda store: store.unknown_names(),

@@ -116,6 +116,7 @@ def test_a_paused_backlog_costs_nothing(connection: sqlite3.Connection):
     ("statement", "values"),
     [
         ("cancellations", {"worker": "w"}),
+        ("claims", {"worker": "w"}),
         ("find_followers", {"ids": '["a"]', "worker": "w", "now": NOW}),
         ("held_claims", {"claims": '[["a", 1, "w"]]'}),
         ("prune", {"before": 0, "limit": 100}),

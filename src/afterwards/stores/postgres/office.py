@@ -21,8 +21,7 @@ from afterwards.stores.postgres.link import Link
 from afterwards.stores.postgres.notices import Notices
 
 _PARKING_TAKES_AT_MOST = 10.0
-# A settlement that a killed server forgot would leave its task running, for a worker that lives and knows it no more.
-_DURABLE = {Counter.ADD, Counter.WORK, Counter.LOOK}
+_DURABLE = {Counter.ADD, Counter.LOOK}
 # Seconds that the server gets at least, however soon the caller's time is over: a search may look at millions.
 _SLOWEST = {Counter.ADD: 1.0, Counter.WORK: 5.0, Counter.WATCH: 2.0, Counter.LOOK: 30.0}
 

@@ -299,6 +299,10 @@ DELETE FROM afterwards_workers WHERE id = :worker
 -- Read twice a second while something runs: the tasks of one worker, by the index of the running.
 SELECT id, run FROM afterwards_tasks WHERE state = 'running' AND worker = :worker AND stop_asked
 
+-- name: claims
+-- Read every few seconds: the tasks of one worker, by the index of the running.
+SELECT id, run FROM afterwards_tasks WHERE state = 'running' AND worker = :worker
+
 -- name: give_back
 -- All that a worker still holds, as if it had never been claimed; what was asked to stop is cancelled.
 UPDATE afterwards_tasks AS task

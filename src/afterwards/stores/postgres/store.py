@@ -142,6 +142,9 @@ class PostgresStore:
     async def cancellations(self, worker: WorkerId) -> list[Claim]:
         return await self._ask(verbs.CANCELLATIONS, worker)
 
+    async def claims(self, worker: WorkerId) -> list[Claim]:
+        return await self._ask(verbs.CLAIMS, worker)
+
     async def rescue(self, *, known_dead: Collection[WorkerId], expired: bool, limit: int) -> list[Task]:
         return await self._ask(verbs.RESCUE, Rescue(known_dead=tuple(known_dead), expired=expired, limit=limit))
 

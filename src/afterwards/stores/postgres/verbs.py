@@ -58,11 +58,12 @@ RESCUE = Verb(doing="rescuing tasks", counter=WORK, write=each(rescuing.rescue),
 FREE_UNKNOWN = Verb(doing="freeing tasks", counter=WORK, write=each(workers.free_unknown))
 PRUNE = Verb(doing="pruning tasks", counter=WORK, write=each(steering.prune), simple=True)
 
-TICK = Verb(doing="making ticks", counter=WORK, write=each(scheduling.tick))
+TICK = Verb(doing="making ticks", counter=ADD, write=each(scheduling.tick))
 PLAN = Verb(doing="planning schedules", counter=WORK, write=each(scheduling.plan))
 
 RENEW = Verb(doing="renewing a lease", counter=WATCH, write=each(workers.renew), simple=True)
 CANCELLATIONS = Verb(doing="looking for cancellations", counter=WATCH, write=each(workers.cancellations), simple=True)
+CLAIMS = Verb(doing="calling the roll", counter=WATCH, write=each(workers.claims), simple=True)
 WORKERS = Verb(doing="listing workers", counter=WATCH, write=each(looking.workers), simple=True)
 UNKNOWN_NAMES = Verb(doing="listing unknown names", counter=WATCH, write=each(looking.unknown_names), simple=True)
 UNTIL_DUE = Verb(doing="waiting for tasks", counter=WATCH, write=each(looking.until_due), simple=True)

@@ -71,5 +71,14 @@ async def free_unknown(transaction: Transaction, names: tuple[str, ...]) -> int:
 
 async def cancellations(transaction: Transaction, worker: WorkerId) -> list[Claim]:
     """The runs of this worker that somebody asked to stop."""
-    asked = cast("list[tuple[UUID, int]]", await transaction.rows("cancellations", worker=worker))
-    return [Claim(id=UUID(int=id.int), run=run, worker=worker) for id, run in asked]
+    return await _claims(transaction, "cancellations", worker)
+
+
+async def claims(transaction: Transaction, worker: WorkerId) -> list[Claim]:
+    """The runs of this worker."""
+    return await _claims(transaction, "claims", worker)
+
+
+async def _claims(transaction: Transaction, statement: str, worker: WorkerId) -> list[Claim]:
+    found = cast("list[tuple[UUID, int]]", await transaction.rows(statement, worker=worker))
+    return [Claim(id=UUID(int=id.int), run=run, worker=worker) for id, run in found]

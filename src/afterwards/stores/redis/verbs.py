@@ -10,6 +10,7 @@ from afterwards.stores.redis.rescuing import rescue
 from afterwards.stores.redis.steering import cancel, pause, prune, retry
 from afterwards.stores.redis.workers import (
     cancellations,
+    claims,
     free_unknown,
     renew,
     sign_off,
@@ -40,6 +41,7 @@ PAUSE = Verb(doing="pausing a queue", talk=alone(pause), durable=True)
 RECEIVE = Verb(doing="receiving tasks", talk=alone(receive), durable=True)
 FORGET = Verb(doing="forgetting tasks", talk=alone(forget), durable=True)
 CANCELLATIONS = Verb(doing="looking for cancellations", talk=alone(cancellations))
+CLAIMS = Verb(doing="calling the roll", talk=alone(claims))
 WORKERS = Verb(doing="listing workers", talk=alone(workers))
 UNKNOWN_NAMES = Verb(doing="listing unknown names", talk=alone(unknown_names))
 UNTIL_DUE = Verb(doing="waiting for tasks", talk=alone(claiming.until_due))

@@ -67,10 +67,19 @@ def unknown_names(_: None) -> Talk[list[str]]:
 
 def cancellations(worker: WorkerId) -> Talk[list[Claim]]:
     """The runs of this worker that somebody asked to stop."""
-    asked = cast("list[tuple[bytes, bytes]]", (yield Ask("cancellations", [worker])))
-    return [Claim(id=UUID(id.decode()), run=int(run), worker=worker) for id, run in asked]
+    return (yield from _claims("cancellations", worker))
+
+
+def claims(worker: WorkerId) -> Talk[list[Claim]]:
+    """The runs of this worker."""
+    return (yield from _claims("claims", worker))
 
 
 def workers(_: None) -> Talk[list[SignedOn]]:
     """Who is signed on."""
     return rows.workers((yield Ask("workers")))
+
+
+def _claims(script: str, worker: WorkerId) -> Talk[list[Claim]]:
+    found = cast("list[tuple[bytes, bytes]]", (yield Ask(script, [worker])))
+    return [Claim(id=UUID(id.decode()), run=int(run), worker=worker) for id, run in found]

@@ -216,6 +216,10 @@ DELETE FROM afterwards_workers WHERE id = :worker
 SELECT json_group_array(json_array(id, run)) FROM {running_tasks}
 AND worker = :worker AND stop_asked = 1
 
+-- name: claims
+-- Read every few seconds: the tasks of one worker, by the index of the running.
+SELECT json_group_array(json_array(id, run)) FROM {running_tasks} AND worker = :worker
+
 -- name: give_back
 -- All that a worker still holds, as if it had never been claimed; what was asked to stop is cancelled.
 UPDATE afterwards_tasks

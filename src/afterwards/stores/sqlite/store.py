@@ -138,6 +138,9 @@ class SQLiteStore:
     async def cancellations(self, worker: WorkerId) -> list[Claim]:
         return await self._watch(verbs.CANCELLATIONS, worker)
 
+    async def claims(self, worker: WorkerId) -> list[Claim]:
+        return await self._watch(verbs.CLAIMS, worker)
+
     async def rescue(self, *, known_dead: Collection[WorkerId], expired: bool, limit: int) -> list[Task]:
         return await self._write(verbs.RESCUE, Rescue(known_dead=tuple(known_dead), expired=expired, limit=limit))
 

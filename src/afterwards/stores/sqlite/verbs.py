@@ -12,7 +12,7 @@ from afterwards.stores.sqlite.rescuing import rescue
 from afterwards.stores.sqlite.settling import settle, settle_apart
 from afterwards.stores.sqlite.steering import cancel, pause, prune, retry
 from afterwards.stores.sqlite.transaction import Transaction
-from afterwards.stores.sqlite.workers import cancellations, free_unknown, renew, sign_off, sign_on
+from afterwards.stores.sqlite.workers import cancellations, claims, free_unknown, renew, sign_off, sign_on
 
 
 def nothing(_: Transaction, request: None) -> None:
@@ -35,6 +35,7 @@ PAUSE = Verb(doing="pausing a queue", write=each(pause), durable=True)
 RECEIVE = Verb(doing="receiving tasks", write=each(receive), durable=True)
 FORGET = Verb(doing="forgetting tasks", write=each(forget), durable=True)
 CANCELLATIONS = Verb(doing="looking for cancellations", write=each(cancellations))
+CLAIMS = Verb(doing="calling the roll", write=each(claims))
 WORKERS = Verb(doing="listing workers", write=each(workers))
 UNKNOWN_NAMES = Verb(doing="listing unknown names", write=each(unknown_names))
 UNTIL_DUE = Verb(doing="waiting for tasks", write=each(until_due))

@@ -71,5 +71,14 @@ def free_unknown(transaction: Transaction, names: tuple[str, ...]) -> int:
 
 def cancellations(transaction: Transaction, worker: WorkerId) -> list[Claim]:
     """The runs of this worker that somebody asked to stop."""
-    asked = cast("list[tuple[str, int]]", transaction.rows("cancellations", worker=worker))
-    return [Claim(id=UUID(id), run=run, worker=worker) for id, run in asked]
+    return _claims(transaction, "cancellations", worker)
+
+
+def claims(transaction: Transaction, worker: WorkerId) -> list[Claim]:
+    """The runs of this worker."""
+    return _claims(transaction, "claims", worker)
+
+
+def _claims(transaction: Transaction, statement: str, worker: WorkerId) -> list[Claim]:
+    found = cast("list[tuple[str, int]]", transaction.rows(statement, worker=worker))
+    return [Claim(id=UUID(id), run=run, worker=worker) for id, run in found]
