@@ -7,18 +7,17 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 import pytest
 import redis
 
-from afterwards.errors import AfterwardsError, StoreUnavailable, StoreUnusable
+from afterwards.errors import StoreUnavailable, StoreUnusable
 from afterwards.outcomes import Ending, done
-from afterwards.schedules import Plan, Steer, Tick
-from afterwards.store import Store
+from afterwards.schedules import Plan
 from afterwards.stores import store_for
 from afterwards.stores.redis.scripts import script
 from afterwards.tasks import Call, Claim, Search, State, TaskId, Woken, WorkerId
@@ -29,7 +28,6 @@ from tests.contract.builders import (
     LEASE,
     TimedStore,
     a_call,
-    a_card,
     a_line,
     a_running_task,
     claim_all,
@@ -40,10 +38,10 @@ from tests.contract.builders import (
     some_calls,
     the_task,
 )
+from tests.stores.away import NOBODY, VERBS, a_tick, tried
 from tests.stores.redis_builders import LONG_PATIENCE, PATIENCE, Passage, a_passage, a_store, another_connection, until
 
 T = TypeVar("T")
-NOBODY = WorkerId("nobody")
 
 
 @pytest.fixture
@@ -66,59 +64,6 @@ async def far_store(passage: Passage) -> AsyncIterator[TimedStore]:
     await store.open()
     yield store
     await store.close()
-
-
-VERBS: dict[str, Callable[[TimedStore], Awaitable[object]]] = {
-    "open": lambda store: store.open(),
-    "add": lambda store: store.add([a_call()]),
-    "sign_on": lambda store: store.sign_on(a_card()),
-    "claim": lambda store: claim_all(store, NOBODY),
-    "settle": lambda store: store.settle([done(a_claim())]),
-    "renew": lambda store: store.renew(NOBODY, lease=LEASE),
-    "cancellations": lambda store: store.cancellations(NOBODY),
-    "claims": lambda store: store.claims(NOBODY),
-    "rescue": lambda store: store.rescue(known_dead=[], expired=True, limit=1),
-    "workers": lambda store: store.workers(),
-    "unknown_names": lambda store: store.unknown_names(),
-    "free_unknown": lambda store: store.free_unknown(["a:f"]),
-    "prune": lambda store: store.prune(older_than=timedelta(0), limit=1),
-    "sign_off": lambda store: store.sign_off(NOBODY),
-    "wait": lambda store: store.wait(NOBODY, timeout=0, suspects=True),
-    "find": lambda store: store.find(Search(), limit=1),
-    "census": lambda store: store.census(),
-    "retry": lambda store: store.retry([a_call().id]),
-    "cancel": lambda store: store.cancel([a_call().id]),
-    "pause": lambda store: store.pause("mail", paused=True),
-    "hand_over": lambda store: store.hand_over(limit=1),
-    "receive": lambda store: store.receive([]),
-    "forget": lambda store: store.forget([a_call().id]),
-    "agenda": lambda store: store.agenda(),
-    "plan": lambda store: store.plan([Plan(name="sweep", function="a:f", line="* * * * * UTC")], starting=True),
-    "tick": lambda store: store.tick([a_tick()]),
-    "steer": lambda store: store.steer("sweep", Steer.PAUSE),
-}
-ASK_NOTHING = {"description", "identity", "warnings", "schema", "schema_sql", "close"}
-
-
-def a_claim() -> Claim:
-    return Claim(id=a_call().id, run=1, worker=NOBODY)
-
-
-def a_tick() -> Tick:
-    then = datetime(2026, 1, 1, tzinfo=UTC)
-    return Tick(schedule="sweep", line="* * * * * UTC", after=then, to=then, calls=(a_call(),))
-
-
-def test_every_verb_of_a_store_is_tried_here():
-    assert {name for name in vars(Store) if not name.startswith("_")} == VERBS.keys() | ASK_NOTHING
-
-
-async def tried(work: Awaitable[object]) -> BaseException | None:
-    try:
-        await work
-    except AfterwardsError as error:
-        return error
-    return None
 
 
 async def test_every_verb_says_that_the_server_is_away_and_works_when_it_is_back(server: servers.Server):
