@@ -33,6 +33,7 @@ from afterwards.errors import (
     UnsupportedFastAPI,
     UnsupportedURL,
 )
+from afterwards.log_fields import JSONLogFormatter, TaskLogFilter
 from afterwards.retries import Again, Retry, Stop
 from afterwards.schedules import Schedule
 from afterwards.tasks import Census, Failure, State, Task
@@ -55,6 +56,7 @@ __all__ = [
     "CurrentTask",
     "DeadlinePassed",
     "Failure",
+    "JSONLogFormatter",
     "LeaseLost",
     "NotInstalled",
     "RequestEnded",
@@ -66,6 +68,7 @@ __all__ = [
     "StoreUnusable",
     "Task",
     "TaskHandle",
+    "TaskLogFilter",
     "TimedOut",
     "UnknownTask",
     "UnsupportedFastAPI",

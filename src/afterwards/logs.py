@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from afterwards import events
 from afterwards.events import Event
+from afterwards.log_fields import fields_of
 from afterwards.outcomes import Ending
-from afterwards.tasks import State
+from afterwards.tasks import State, Task
 
 logger = logging.getLogger("afterwards")
 
@@ -39,28 +40,30 @@ def _task_ended(event: events.TaskEnded) -> None:
         line += f": {outcome.error.kind}: {outcome.error.message}"
     if outcome.ending in (Ending.FAILED, Ending.RETRIED) and outcome.error is not None:
         line += f"\n{outcome.error.traceback}"
-    logger.log(level, "%s", line.rstrip())
+    logger.log(level, "%s", line.rstrip(), extra=fields_of(task))
 
 
 def _task_resists(event: events.TaskResists) -> None:
-    task = event.task
-    logger.error("%s %s does not end when it is cancelled; the worker has stopped but for it", task.name, task.id)
+    _about(event.task, logging.ERROR, "does not end when it is cancelled; the worker has stopped but for it")
 
 
 def _task_overruns(event: events.TaskOverruns) -> None:
-    task = event.task
-    logger.error("%s %s goes on after its timeout; it keeps its place until it ends", task.name, task.id)
+    _about(event.task, logging.ERROR, "goes on after its timeout; it keeps its place until it ends")
 
 
 def _tasks_rescued(event: events.TasksRescued) -> None:
     for task in event.tasks:
         match task.state:
             case State.FAILED:
-                logger.error("%s %s failed: it has taken %d processes with it", task.name, task.id, task.crashes)
+                _about(task, logging.ERROR, f"failed: it has taken {task.crashes} processes with it")
             case State.CANCELLED:
-                logger.warning("%s %s was asked to stop, and its worker is gone: it is cancelled", task.name, task.id)
+                _about(task, logging.WARNING, "was asked to stop, and its worker is gone: it is cancelled")
             case _:
-                logger.warning("%s %s was on a worker that is gone; it runs again", task.name, task.id)
+                _about(task, logging.WARNING, "was on a worker that is gone; it runs again")
+
+
+def _about(task: Task, level: int, says: str, error: BaseException | None = None) -> None:
+    logger.log(level, "%s %s %s", task.name, task.id, says, exc_info=error, extra=fields_of(task))
 
 
 def _store(event: events.StoreAway | events.StoreBack | events.StoreOpened) -> None:
@@ -119,7 +122,7 @@ def _loss(
         case events.LocalTaskFailed():
             logger.error("%s, which ran locally, failed", event.function, exc_info=event.error)
         case events.FailedAfterDone():
-            logger.error("%s %s is done, but failed afterwards", event.task.name, event.task.id, exc_info=event.error)
+            _about(event.task, logging.ERROR, "is done, but failed afterwards", event.error)
 
 
 def _be_heard_under_uvicorn() -> None:
@@ -137,8 +140,7 @@ def _loop_failed(event: events.LoopFailed) -> None:
 
 
 def _hook_failed(event: events.HookFailed) -> None:
-    task = event.task
-    logger.error("%s, told of the failure of %s %s, failed", event.hook, task.name, task.id, exc_info=event.error)
+    _about(event.task, logging.ERROR, f"has failed, and {event.hook}, which was told so, failed too", event.error)
 
 
 def _ear_failed(event: events.EarFailed) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from tests.doors.cli_runs import CommandLine
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGTERM")
 
 APP = """
-import asyncio, pathlib
+import asyncio, logging, pathlib
 from afterwards import Afterwards
 
 afterwards = Afterwards()
@@ -29,6 +30,7 @@ async def quick() -> None: ...
 @afterwards.task(name="slow")
 async def slow(seconds: float) -> None:
     pathlib.Path("started").touch()
+    logging.getLogger("the_app").warning("slowly")
     await asyncio.sleep(seconds)
 """
 
@@ -98,6 +100,30 @@ def test_it_runs_what_is_stored_and_ends_well_on_sigterm(
     assert worker.returncode == 0
     assert "up to 3 tasks at once" in out
     assert out.count(" done after ") == 1
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_a_task_logs_says_which_task_it_is(
+    processes: int, command: CommandLine, start: Callable[..., subprocess.Popen[str]]
+):
+    add(command.url, seconds=0)
+    worker = start("--log-format", "json", "--processes", str(processes))
+    until(lambda: [task.state for task in tasks(command.url)] == [State.DONE])
+    worker.terminate()
+    lines = [json.loads(line) for line in worker.communicate(timeout=20)[0].splitlines()]
+    [said] = [line for line in lines if line["logger"] == "the_app"]
+    assert (said["task_id"], said["task_name"]) == (str(tasks(command.url)[0].id), "slow")
+    assert ("process_name" in said) == (processes > 1)
+
+
+def test_in_lines_of_text_too(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):
+    add(command.url, seconds=0)
+    worker = start("--verbose")
+    until(lambda: [task.state for task in tasks(command.url)] == [State.DONE])
+    worker.terminate()
+    [said, ended] = [line for line in worker.communicate(timeout=20)[0].splitlines() if "slow" in line]
+    assert said.endswith(f" WARNING [slow {tasks(command.url)[0].id} 1] slowly")
+    assert ended.count("slow") == 1, "our own lines name the task by themselves"
 
 
 def test_it_serves_only_the_queues_it_is_given(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):

@@ -14,6 +14,7 @@ import typer
 from afterwards import environment
 from afterwards.cli import check as checking
 from afterwards.cli.instance import instance
+from afterwards.cli.lines import LogFormat
 from afterwards.cli.looking import list_tasks, show_task
 from afterwards.cli.migrating import migrate_store, print_migration
 from afterwards.cli.moving import move_tasks
@@ -121,6 +122,7 @@ def worker(
         False
     ),
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log a line for each task.")] = False,
+    log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = LogFormat.TEXT,
     child: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run tasks without the web app. SIGTERM or Ctrl-C lets them finish, one more does not."""
@@ -130,6 +132,7 @@ def worker(
         threads=threads,
         queues=tuple(_named(queue or [])),
         verbose=verbose,
+        log_format=log_format,
         limits=Limits(max_tasks=max_tasks, max_memory=_amount(max_memory, size)),
     )
     raise typer.Exit(

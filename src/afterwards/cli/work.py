@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from afterwards import environment
 from afterwards.cli.instance import check_environment, imported, parted
+from afterwards.cli.lines import LogFormat, write_lines
 from afterwards.cli.trouble import Trouble, UsedWrongly
 from afterwards.errors import AfterwardsError
 from afterwards.house import House
@@ -27,7 +28,6 @@ from afterwards.supervisor.wish import Wish
 from afterwards.supervisor.working import on_signals
 from afterwards.supervisor.working import work as work_until
 
-_LOG = "%(asctime)s %(levelname)-7s {who}%(message)s"
 IS_WINDOWS = sys.platform == "win32"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -41,6 +41,7 @@ class Shape:
     threads: int | None
     queues: tuple[str, ...]
     verbose: bool
+    log_format: LogFormat
     limits: Limits
 
     def words(self) -> list[str]:
@@ -50,6 +51,7 @@ class Shape:
             ("--threads", self.threads),
             ("--max-tasks", self.limits.max_tasks),
             ("--max-memory", None if self.limits.max_memory is None else f"{self.limits.max_memory // 1024}K"),
+            ("--log-format", self.log_format),
             *(("--queue", queue) for queue in self.queues),
         )
         words = [f"{name}={value}" for name, value in options if value is not None]
@@ -97,7 +99,7 @@ def work_as_child(shape: Shape, *, number: int, descriptor: int) -> int:
     channel.start()
     _heed_signals(channel)
     try:
-        _begin(shape, f"worker-{number}: ")
+        _begin(shape, f"worker-{number}")
         house = _house(shape)
         channel.grace = house.settings.options.grace
         _heed_signals(channel)  # again: the user's module may have taken them
@@ -120,20 +122,20 @@ def supervise(shape: Shape, *, processes: int, health: tuple[str, int] | None, r
     if reload and not can_watch():
         raise Trouble("--reload needs watchfiles: pip install 'afterwards[reload]'")
     parted(shape.place)  # said at once, and not by a child after the other
-    _begin(shape, "supervisor: ")
+    _begin(shape, "supervisor")
     # -P: a file of the user's that is called as one of ours must not be found in its place.
     command = [sys.executable, "-P", "-m", "afterwards", *shape.words()]
     supervisor = Supervisor(Plan(command=command, processes=processes, health=health, reload=reload))
     return asyncio.run(supervisor.run())
 
 
-def _begin(shape: Shape, who: str) -> None:
+def _begin(shape: Shape, process: str) -> None:
     check_environment()
     if environment.runs_inline():
         raise Trouble(
             "AFTERWARDS_MODE is set, which is for tests: tasks then run where they are added, not in a worker"
         )
-    logging.basicConfig(level=logging.INFO, format=_LOG.format(who=who))
+    write_lines(shape.log_format, process)
     if shape.verbose:
         logging.getLogger("afterwards").setLevel(logging.DEBUG)
 
