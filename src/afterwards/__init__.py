@@ -37,6 +37,7 @@ from afterwards.log_fields import JSONLogFormatter, TaskLogFilter
 from afterwards.retries import Again, Retry, Stop
 from afterwards.schedules import Schedule
 from afterwards.tasks import Census, Failure, State, Task
+from afterwards.visitors import Visitor
 
 if TYPE_CHECKING:
     from afterwards.fastapi import BackgroundTasks
@@ -73,6 +74,7 @@ __all__ = [
     "UnknownTask",
     "UnsupportedFastAPI",
     "UnsupportedURL",
+    "Visitor",
     "current_task",
 ]
 

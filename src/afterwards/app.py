@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, cast
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 
-from afterwards import checks, environment, starlette
+from afterwards import checks, environment, starlette, visitors
 from afterwards.adding import AS_DECORATED, How, Tasks, call_options
 from afterwards.batch import TaskHandle, WhenUnnameable
 from afterwards.errors import CannotSolve
@@ -19,15 +20,17 @@ from afterwards.hooks import FailureHook
 from afterwards.house import House, Settings
 from afterwards.logs import WRITTEN, write_logs
 from afterwards.options import CallOptions, Options
+from afterwards.redaction import Redaction
 from afterwards.retries import Duration, Retry, as_duration
 from afterwards.scheduling import Schedules
 from afterwards.shift import WorkerOptions
 from afterwards.solving import Solver
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, Census, Search, State, Task, TaskId
 from afterwards.testing import InlineTaker
+from afterwards.visitors import Auth
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import APIRouter, FastAPI
 
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -262,6 +265,31 @@ class Afterwards(UsingAfterwards):
     async def census(self) -> Census:
         """How many tasks there are in which state, who works, which queues are paused."""
         return await self.house.store.census()
+
+    # Doors for people
+
+    def status_router(self, *, auth: Auth | None = None, redact: Sequence[str] = ()) -> APIRouter:
+        """Routes that tell a front end how far a task is: `app.include_router(..., prefix="/tasks")`.
+
+        `GET /{id}`, `GET /{id}/events` as server-sent events, and `/afterwards.js`, which reads them. Without `auth`
+        they give state, attempt and progress to whoever knows the id. `auth` takes the request, sync or async, and
+        returns None or False (403), `"read"`, `"all"` or True: then they give name, times, result and error too, and
+        `DELETE /{id}` cancels for `"all"`. `redact` names more arguments that are never shown. See `dashboard`.
+
+        Without FastAPI it is a Router of Starlette, to be mounted. Raises ValueError for nonsense.
+        """
+        from afterwards.status import status_router
+
+        return cast("APIRouter", status_router(self.house, visitors.checked(auth), Redaction(redact)))
+
+    def accepted(self, task: TaskHandle, *, location: str | None = None) -> Response:
+        """`return afterwards.accepted(task)`: 202, with the place of the task's status as Location, and Retry-After.
+
+        Raises NotInstalled where no status router is included and no `location` given.
+        """
+        from afterwards.status import accepted
+
+        return accepted(self.house, task, location)
 
     async def drain(self) -> None:
         """Run everything that is due, and what that adds, then return: for tests and scripts."""

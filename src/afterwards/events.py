@@ -177,6 +177,15 @@ class HookFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Steered(Event):
+    """A person has done something at a door of this process: `verb`, to what (ids or a name), and `by` whom."""
+
+    verb: str
+    subjects: tuple[str, ...]
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoopFailed(Event):
     """One round of a keeper's loop failed unexpectedly; it backs off and goes on."""
 

@@ -26,6 +26,7 @@ from afterwards.store import Store
 from afterwards.stores import store_for
 from afterwards.tasks import Search, State, Task, TaskId
 from afterwards.timetable import Timetable
+from afterwards.watching import Watcher
 from afterwards.worker import Worker
 
 _SHORTEST_LOOK, _LONGEST_LOOK = 0.01, 0.25
@@ -66,6 +67,7 @@ class House:
         self.has_app = False
         self._takers: list[Taker] = []
         self._take_store()
+        self.watcher = Watcher(lambda ids: self.store.find(Search(ids=ids), limit=len(ids)))
 
     # Opening and closing
 

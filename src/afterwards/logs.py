@@ -125,6 +125,10 @@ def _loss(
             _about(event.task, logging.ERROR, "is done, but failed afterwards", event.error)
 
 
+def _steered(event: events.Steered) -> None:
+    logger.info("%s: %s, by %s", event.verb, ", ".join(event.subjects), event.by)
+
+
 def _be_heard_under_uvicorn() -> None:
     """Where nobody has configured logging, the start-up line would reach no one: write where uvicorn writes."""
     uvicorn = logging.getLogger("uvicorn")
@@ -165,6 +169,7 @@ _WRITERS: dict[type[Event], Callable[..., None]] = {
     events.RanLocally: _loss,
     events.LocalTaskFailed: _loss,
     events.FailedAfterDone: _loss,
+    events.Steered: _steered,
     events.LoopFailed: _loop_failed,
     events.HookFailed: _hook_failed,
     events.EarFailed: _ear_failed,

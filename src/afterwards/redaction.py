@@ -1,0 +1,139 @@
+"""Hides secrets before anything about a task leaves the process: in arguments, results, progress and errors. Pure.
+
+It goes by names: whatever stands under a name such as `password`, however deep, is never shown, and where the same
+value turns up again in an error's text it is hidden there too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import cast
+
+from afterwards.tasks import Failure, Task
+
+HIDDEN = "•••"
+UNREADABLE = "(not shown: it cannot be read)"
+SECRET_WORDS = (
+    "accesskey",
+    "apikey",
+    "authorization",
+    "bearer",
+    "cardnumber",
+    "cookie",
+    "credential",
+    "cvc",
+    "cvv",
+    "passphrase",
+    "passwd",
+    "password",
+    "privatekey",
+    "pwd",
+    "secret",
+    "sessionid",
+    "signature",
+    "token",
+)
+
+_SHORTEST = 4  # a shorter value would be found everywhere
+_IN_URL = re.compile(r"(://[^\s/:@]{0,200}:)[^\s/@]{1,200}@")
+_SCHEME = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{4,}", re.IGNORECASE)
+
+
+class Redaction:
+    """What is hidden: everything under a name that contains one of `names` or of `SECRET_WORDS`.
+
+    Neither case nor signs matter: `api_key`, `apiKey` and `X-API-Key` are one. Raises ValueError for an empty name.
+    """
+
+    def __init__(self, names: Collection[str] = ()) -> None:
+        if isinstance(names, str):
+            raise ValueError(f"redact takes a list of names, such as ['iban'], not {names!r}")
+        self._words = (*SECRET_WORDS, *map(_word, names))
+        spelled = "|".join(r"[_-]?".join(map(re.escape, word)) for word in self._words)
+        self._in_text = re.compile(
+            rf"(?P<name>(?:{spelled})[\w-]{{0,40}}[\"']?\s{{0,3}}[:=]\s{{0,3}})(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;)\]}}]+)",
+            re.IGNORECASE,
+        )
+
+    def task(self, task: Task) -> Task:
+        """The task, with everything in it that must not be shown hidden."""
+        secrets = self._secrets(task)
+        return replace(
+            task,
+            arguments=self._json(task.arguments) or "",
+            result=self._json(task.result),
+            progress=self._json(task.progress),
+            key=None if task.key is None else self._text(task.key, secrets),
+            error=None if task.error is None else self._failure(task.error, secrets),
+        )
+
+    def value(self, value: object, *, hidden: bool = False) -> object:
+        """The same value, with `HIDDEN` in place of what stands under such a name; `hidden` says that it does."""
+        match value:
+            case dict():
+                items = cast("dict[str, object]", value).items()
+                return {name: self.value(item, hidden=hidden or self.hides(name)) for name, item in items}
+            case list():
+                return [self.value(item, hidden=hidden) for item in cast("list[object]", value)]
+            case _:
+                return HIDDEN if hidden and value is not None else value
+
+    def hides(self, name: str) -> bool:
+        """Whether what has this name is hidden."""
+        plain = _plain(name)
+        return any(word in plain for word in self._words)
+
+    def _json(self, text: str | None) -> str | None:
+        if text is None:
+            return None
+        try:
+            return json.dumps(self.value(json.loads(text)), ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return json.dumps(UNREADABLE)
+
+    def _failure(self, failure: Failure, secrets: Collection[str]) -> Failure:
+        message, traceback = (self._text(text, secrets) for text in (failure.message, failure.traceback))
+        return replace(failure, message=message, traceback=traceback)
+
+    def _text(self, text: str, secrets: Collection[str]) -> str:
+        for secret in secrets:
+            text = text.replace(secret, HIDDEN)
+        text = self._in_text.sub(rf"\g<name>{HIDDEN}", text)
+        return _SCHEME.sub(rf"\1 {HIDDEN}", _IN_URL.sub(rf"\1{HIDDEN}@", text))
+
+    def _secrets(self, task: Task) -> list[str]:
+        """The hidden values as they may stand in a text, the longest first."""
+        found: set[str] = set()
+        for text in (task.arguments, task.result or ""):
+            try:
+                found.update(self._hidden_values(json.loads(text), hidden=False))
+            except (ValueError, RecursionError):
+                continue
+        return sorted(found, key=len, reverse=True)
+
+    def _hidden_values(self, value: object, *, hidden: bool) -> Iterator[str]:
+        match value:
+            case dict():
+                for name, item in cast("dict[str, object]", value).items():
+                    yield from self._hidden_values(item, hidden=hidden or self.hides(name))
+            case list():
+                for item in cast("list[object]", value):
+                    yield from self._hidden_values(item, hidden=hidden)
+            case str() | int() | float() if hidden:
+                spellings = {str(value), repr(value).strip("'\""), json.dumps(value).strip('"')}
+                yield from (spelling for spelling in spellings if len(spelling) >= _SHORTEST)
+            case _:
+                pass
+
+
+def _word(name: object) -> str:
+    if not isinstance(name, str) or not _plain(name):
+        raise ValueError(f"redact takes names with a letter or digit in them, such as 'iban', not {name!r}")
+    return _plain(name)
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())

@@ -1,0 +1,48 @@
+"""What a front end is told about a task. Pure; secrets have been hidden before."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import blake2b
+
+from afterwards.tasks import Task
+
+Portrait = Mapping[str, object]
+
+
+def brief(task: Task) -> Portrait:
+    """For whoever knows the id: how far it is, and nothing else."""
+    return {
+        "id": str(task.id),
+        "state": task.state,
+        "attempt": task.attempt,
+        "progress": None if task.progress is None else json.loads(task.progress),
+    }
+
+
+def full(task: Task) -> Portrait:
+    """For those whom `auth=` lets in. No arguments and no traceback: those are in the dashboard."""
+    error = task.error
+    return {
+        **brief(task),
+        "name": task.name,
+        "queue": task.queue,
+        "added": _iso(task.added),
+        "due": _iso(task.due),
+        "started": _iso(task.started),
+        "ended": _iso(task.ended),
+        "result": None if task.result is None else json.loads(task.result),
+        "error": None if error is None else {"kind": error.kind, "message": error.message},
+    }
+
+
+def as_event(portrait: Portrait) -> tuple[str, str]:
+    """The portrait as JSON, and a mark that is another for every other portrait."""
+    text = json.dumps(portrait, ensure_ascii=False, separators=(",", ":"))
+    return text, blake2b(text.encode(errors="replace"), digest_size=9).hexdigest()
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()

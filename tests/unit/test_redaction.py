@@ -1,0 +1,106 @@
+"""Secrets are hidden by their names, however deep, and where their values turn up in an error."""
+
+import json
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from afterwards.ids import new_id
+from afterwards.redaction import HIDDEN, Redaction
+from afterwards.tasks import Failure, State, Task
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def task(arguments: object, **fields: Any) -> Task:
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    basis = Task(
+        id=new_id(),
+        name="main:send",
+        arguments=text,
+        state=State.DONE,
+        queue="default",
+        priority=5,
+        due=NOW,
+        added=NOW,
+    )
+    return replace(basis, **fields)
+
+
+def failed(arguments: object, message: str, traceback: str = "") -> Task:
+    return task(arguments, error=Failure(kind="ValueError", message=message, traceback=traceback))
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "PASSWORD", "userPassword", "X-API-Key", "api_key", "Authorization", "refresh_token", "pwd"]
+)
+def test_what_stands_under_such_a_name_is_hidden_however_deep(name: str):
+    arguments = {name: "hunter2!", "user": {"email": "ada@example.com", name: {"old": "hunter2!", "new": ["hunter3!"]}}}
+    shown = json.loads(Redaction().task(task(arguments)).arguments)
+    assert shown[name] == HIDDEN
+    assert shown["user"] == {"email": "ada@example.com", name: {"old": HIDDEN, "new": [HIDDEN]}}
+
+
+def test_nothing_else_is_hidden_and_numbers_stay_as_they_are():
+    arguments = {"author": "Ada", "count": 2**63 + 1, "price": 0.1, "none": None, "password": None}
+    assert json.loads(Redaction().task(task(arguments)).arguments) == arguments
+
+
+def test_names_may_be_added():
+    redaction = Redaction(["IBAN", "date-of-birth"])
+    shown = json.loads(redaction.task(task({"iban": "DE02", "dateOfBirth": "1815-12-10", "name": "Ada"})).arguments)
+    assert shown == {"iban": HIDDEN, "dateOfBirth": HIDDEN, "name": "Ada"}
+
+
+@pytest.mark.parametrize("names", ["iban", [""], ["--"], [None]])
+def test_what_is_no_list_of_names_is_refused(names):
+    with pytest.raises(ValueError, match="redact takes"):
+        Redaction(names)
+
+
+def test_a_result_and_progress_are_redacted_too():
+    shown = Redaction().task(task({}, result='{"token": "abcdef"}', progress='{"say": "x", "secret": 1}'))
+    assert (json.loads(shown.result or ""), json.loads(shown.progress or "")) == (
+        {"token": HIDDEN},
+        {"say": "x", "secret": HIDDEN},
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("cannot log in with hunter2!", f"cannot log in with {HIDDEN}"),
+        ("login(password='swordfish', user='ada')", f"login(password={HIDDEN}, user='ada')"),
+        ('{"api_key": "swordfish", "a": 1}', f'{{"api_key": {HIDDEN}, "a": 1}}'),
+        ("GET /?access_token=swordfish&a=1", f"GET /?access_token={HIDDEN}"),
+        ("postgresql://ada:swordfish@db/shop is away", f"postgresql://ada:{HIDDEN}@db/shop is away"),
+        ("sent Bearer abc.def-ghi", f"sent Bearer {HIDDEN}"),
+        ("the author is Ada", "the author is Ada"),
+    ],
+)
+def test_errors_are_redacted_by_value_and_by_name(message: str, shown: str):
+    redacted = Redaction().task(failed({"password": "hunter2!"}, message, f"Traceback\n  {message}")).error
+    assert redacted is not None
+    assert (redacted.message, redacted.traceback) == (shown, f"Traceback\n  {shown}")
+
+
+def test_a_secret_is_found_in_an_error_as_python_writes_it():
+    secret = 'line\n"quoted"\\'
+    redacted = Redaction().task(failed({"secret": secret}, f"bad value {secret!r}")).error
+    assert redacted is not None
+    assert "quoted" not in redacted.message
+
+
+def test_what_cannot_be_read_is_not_shown():
+    assert "hunter2" not in Redaction().task(task('{"password": "hunter2')).arguments
+    deep = "[" * 100_000 + '"hunter2"'
+    assert "hunter2" not in Redaction().task(task(deep)).arguments
+
+
+def test_a_long_hostile_text_takes_no_long_time():
+    began = time.process_time()
+    Redaction().task(failed({}, "password" * 5_000, "token=" * 5_000 + "a" * 100_000))
+    assert time.process_time() - began < 2
