@@ -11,7 +11,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-OURS = [f"afterwards_{table}" for table in ("schema", "store", "tasks", "workers", "paused", "schedules")]
+OURS = [
+    f"afterwards_{table}" for table in ("schema", "store", "tasks", "workers", "paused", "schedules", "keys", "twins")
+]
 _HANG_UP = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"

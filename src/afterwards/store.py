@@ -84,6 +84,13 @@ class Store(Protocol):
         `claimed_by`, each call that is claimable at once by the rules of `claim` (due, not held, its queue served by
         that worker and not paused) is claimed in the same write and comes back in `Added.claimed`; an id that was
         stored before does not. When the caller is cancelled the calls may be stored all the same, claimed by nobody.
+
+        A key belongs to a function's name. It is held by the task of the call that took it, until that has ended and
+        for its `unique_for` after that, also when it has been pruned. A call whose key is held is not stored but a
+        twin: `Added.id` is the holder, and the call's id another name of it, in every verb that takes ids. The line
+        closes over a twin. With `replace`, a waiting holder becomes as if it had been added by this call: arguments,
+        options and due, with attempts and crashes counted anew; its id, its hold and its place in its line stay. A
+        running holder is left alone: the call is stored, and takes the key over.
         """
         ...
 
@@ -143,7 +150,10 @@ class Store(Protocol):
         ...
 
     async def prune(self, *, older_than: timedelta, limit: int) -> int:
-        """Delete up to `limit` tasks that ended longer ago than `older_than`; how many. Never an unfinished one."""
+        """Delete up to `limit` tasks that ended longer ago than `older_than`; how many. Never an unfinished one.
+
+        Their other names go with them; keys that they hold for longer stay held.
+        """
         ...
 
     async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
@@ -170,7 +180,10 @@ class Store(Protocol):
         ...
 
     async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
-        """Ended tasks wait again, due now, with attempts and crashes counted anew. Returns those that changed."""
+        """Ended tasks wait again, due now, with attempts and crashes counted anew. Returns those that changed.
+
+        One with a key takes it again; it stays as it is if another task holds that.
+        """
         ...
 
     async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
@@ -187,6 +200,8 @@ class Store(Protocol):
     async def hand_over(self, *, limit: int, after: TaskId | None = None) -> list[Task]:
         """Up to `limit` waiting tasks, held ones too, in the order in which they were stored; changes nothing.
 
+        Each has its `twins`.
+
         With `after`, those stored later than that task, which need not be waiting; none, if it is not stored.
         """
         ...
@@ -197,8 +212,9 @@ class Store(Protocol):
         Ids that are stored already change nothing. Holds are looked at anew. A task that has not had its turn is held
         after its former, if that is stored here or comes in the same write and has its turn still to come: by the
         rule of `add`, whether it was held where it comes from or freed by `forget`. One held as unknown stays so, and
-        is freed as any other. Other holds are dropped. Raises ValueError, with nothing stored, for a task that is not
-        waiting.
+        is freed as any other. Other holds are dropped. It takes its key, unless another task holds that here: then it
+        waits beside that one. Its twins stay names of it. Raises ValueError, with nothing stored, for a task that is
+        not waiting.
         """
         ...
 

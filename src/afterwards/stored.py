@@ -13,7 +13,7 @@ from afterwards.errors import CannotStore
 from afterwards.outcomes import Ending, Outcome
 from afterwards.retries import Retry, retry_as_json, retry_from_json
 from afterwards.schedules import Tick
-from afterwards.tasks import Call, Claim, Failure, Hold, State, Task, TaskId, WorkerId
+from afterwards.tasks import LONGEST_KEY, Call, Claim, Failure, Hold, State, Task, TaskId, WorkerId
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -73,9 +73,14 @@ def timeout_of(thing: Call | Task) -> int | None:
     return None if thing.timeout is None else microseconds(thing.timeout)
 
 
+def unique_for_of(thing: Call | Task) -> int | None:
+    """How long its key is held after its end, as it is stored."""
+    return None if thing.unique_for is None else min(microseconds(thing.unique_for), LAST_INSTANT)
+
+
 def check_call(call: Call) -> None:
     """Raise CannotStore, naming the part, for a call that some store would refuse or not bring back as it was."""
-    parts = {"name": call.name, "arguments": call.arguments, "queue": call.queue}
+    parts = {"name": call.name, "arguments": call.arguments, "queue": call.queue, "key": call.key or ""}
     for part, text in parts.items():
         if not is_storable(text):
             raise CannotStore(
@@ -86,6 +91,8 @@ def check_call(call: Call) -> None:
         raise CannotStore(f"the priority of a call to {call.name} is 0 to 9, not {call.priority}")
     if not 0 <= call.crashes < 2**31:
         raise CannotStore(f"a call to {call.name} cannot be allowed {call.crashes} crashes")
+    if call.key is not None and not 1 <= len(call.key) <= LONGEST_KEY:
+        raise CannotStore(f"the key of a call to {call.name} has 1 to {LONGEST_KEY} characters, not {len(call.key)}")
 
 
 def check_ticks(ticks: Sequence[Tick]) -> None:

@@ -17,6 +17,7 @@ WorkerId = NewType("WorkerId", str)
 DEFAULT_QUEUE = "default"
 DEFAULT_PRIORITY = 5
 NO_DELAY = timedelta(0)
+LONGEST_KEY = 255  # characters: as many as the index of every store takes
 _LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 
 
@@ -64,6 +65,9 @@ class Call:
     the user gave, and wins. `after` is the id of the call before it in its request's line. `crashes` is how many dead
     processes the task is allowed; `retry` and `timeout` are set only when they were given at the call. After its
     `deadline` the task is not started: an instant, or how long after the moment of storing.
+
+    Of the calls of one function under one `key`, one is a task at a time: it holds the key until it has ended, and for
+    `unique_for` after that. With `replace` it takes the place of one that waits.
     """
 
     id: TaskId
@@ -78,6 +82,9 @@ class Call:
     retry: Retry | None = None
     timeout: timedelta | None = None
     deadline: datetime | timedelta | None = None
+    key: str | None = None
+    unique_for: timedelta | None = None
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +102,8 @@ class Task:
 
     `attempt` counts tries from 1 (0: never tried), `run` counts claims and never goes back, `crashes` counts the
     processes that died under it, of `crashes_allowed`. `turn_over`: nobody is held after it any more. `progress` and
-    `result` are JSON text, None until there is one.
+    `result` are JSON text, None until there is one. `twins` are its other names, the ids of calls that found it under
+    their key; only `hand_over` tells them.
     """
 
     id: TaskId
@@ -125,6 +133,8 @@ class Task:
     retry: Retry | None = None
     timeout: timedelta | None = None
     deadline: datetime | None = None
+    unique_for: timedelta | None = None
+    twins: tuple[TaskId, ...] = ()
 
     @property
     def claim(self) -> Claim:
@@ -154,6 +164,8 @@ def first_run(call: Call, *, now: datetime, worker: WorkerId) -> Task:
         retry=call.retry,
         timeout=call.timeout,
         deadline=_deadline_of(call, now),
+        key=call.key,
+        unique_for=call.unique_for,
     )
 
 
@@ -165,7 +177,10 @@ def _deadline_of(call: Call, now: datetime) -> datetime | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What became of one call: `id` is the task's id, `claimed` the task itself when the adder claimed it at once."""
+    """What became of one call: `id` is the task's id, `claimed` the task itself when the adder claimed it at once.
+
+    The id is another than the call's when the call is a twin of a task that held its key.
+    """
 
     id: TaskId
     claimed: Task | None = None

@@ -59,6 +59,8 @@ def a_full_task(**options: object) -> Task:
         retry=Retry(attempts=9, crashes=2),
         timeout=timedelta(seconds=1.5),
         deadline=an_hour + timedelta(days=2),
+        unique_for=timedelta(days=3),
+        twins=(new_id(), new_id()),
     )
     return replace(task, **options)  # type: ignore[arg-type]  # as said
 

@@ -310,7 +310,7 @@ async def test_a_person_whose_answer_was_lost_is_told_so(passage: Passage, far_s
     await far_store.add([call := a_call()])
     await far_store.census()
     with pytest.raises(StoreUnavailable, match="may have been done"):
-        await lost_once(passage, b"COMMIT" if verb != "retry" else b"", getattr(far_store, verb)([call.id]))
+        await lost_once(passage, b"COMMIT", getattr(far_store, verb)([call.id]))
     await far_store.census()
 
 

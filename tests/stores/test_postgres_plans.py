@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, cast
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -65,7 +66,13 @@ def crowded(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]
         yield connection
 
 
-def plan_of(connection: psycopg.Connection[Any], name: str, **values: object) -> dict[str, Any]:
+OF_OTHER_TABLES = {
+    *(f"afterwards_{table}_pkey" for table in ("workers", "paused", "schedules", "keys", "twins")),
+    *("afterwards_keys_until", "afterwards_twins_of"),
+}
+
+
+def plan_of(connection: psycopg.Connection[Any], name: str, /, **values: object) -> dict[str, Any]:
     """The plan of a statement with what it did, which is then undone."""
     statement = STATEMENTS[name]
     text = re.sub(r"\$(\d+)", lambda number: f"%({statement.names[int(number[1]) - 1]})s", statement.sql)
@@ -98,7 +105,7 @@ def indexes_of_tasks(plan: dict[str, Any]) -> set[str]:
         node.get("Index Name", node["Node Type"])
         for node in scans
         if node["Node Type"] not in ("ModifyTable", "Bitmap Heap Scan")
-    } - {"afterwards_workers_pkey", "afterwards_paused_pkey", "afterwards_schedules_pkey"}
+    } - OF_OTHER_TABLES
 
 
 CLAIM = {"worker": "w", "claimers": ["w"], "limit": LIMIT, "suspects": True, "unknown": ["tests:strange"]}
@@ -133,6 +140,13 @@ def test_outcomes_find_their_tasks_and_followers_by_index(crowded: psycopg.Conne
     ("name", "values", "index"),
     [
         ("prune", {"older_than": timedelta(0), "limit": 100}, "afterwards_ended"),
+        ("held_keys", {"key_names": ["n"], "keys": ["k"]}, "afterwards_tasks_id_key"),
+        ("known_calls", {"ids": [uuid4()]}, "afterwards_tasks_id_key"),
+        (
+            "find_by_id",
+            {"ids": [uuid4()], "state": None, "queue": None, "name": None, "after": None, "limit": 9},
+            "afterwards_tasks_id_key",
+        ),
         ("dropped_tasks", {"workers": ["w"], "limit": 100}, "afterwards_running"),
         ("cancellations", {"worker": "w"}, "afterwards_running"),
         ("claims", {"worker": "w"}, "afterwards_running"),

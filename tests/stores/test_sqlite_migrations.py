@@ -60,7 +60,7 @@ def colours(path: Path) -> list[str]:
 
 
 def start_newer(path: Path, *words: str) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), str(PROJECT / "src")])}
     return subprocess.Popen([sys.executable, str(HERE / "newer.py"), str(path), *words], env=environment)
 
 

@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
+from afterwards.keys import Asked
 from afterwards.stores.postgres import rows
+from afterwards.stores.postgres.keys import sorted_out
 from afterwards.stores.postgres.transaction import Transaction
 from afterwards.tasks import Added, Call, Claim, TaskId, WorkerId, first_run
 
@@ -23,10 +25,34 @@ class Addition:
 
 async def add(transaction: Transaction, additions: Sequence[Addition]) -> list[list[Added]]:
     """Store all of them; an answer for each."""
-    claimers = [addition.claimed_by for addition in additions for _ in addition.calls]
-    calls = [call for addition in additions for call in addition.calls]
-    if not calls:
-        return [[] for _ in additions]
+    asked = [Asked(call, addition.claimed_by) for addition in additions for call in addition.calls]
+    if any(has_key(addition) for addition in additions):
+        answers = iter(await _store_by_key(transaction, asked))
+    else:
+        answers = iter(await _store(transaction, asked))
+    return [[next(answers) for _ in addition.calls] for addition in additions]
+
+
+def has_key(addition: Addition) -> bool:
+    """One of its calls comes under a key, so that it takes several statements."""
+    return any(call.key is not None for call in addition.calls)
+
+
+async def _store_by_key(transaction: Transaction, asked: Sequence[Asked]) -> list[Added]:
+    answers: list[Added] = []
+    while asked:
+        result = await sorted_out(transaction, asked)
+        fresh = iter(await _store(transaction, result.fresh))
+        some = [result.twins.get(one.call.id) for one in asked[: result.count]]
+        answers += [next(fresh) if twin is None else Added(id=twin) for twin in some]
+        asked = asked[result.count :]
+    return answers
+
+
+async def _store(transaction: Transaction, asked: Sequence[Asked]) -> list[Added]:
+    if not asked:
+        return []
+    calls, claimers = [one.call for one in asked], [one.claimed_by for one in asked]
     added = await transaction.rows(
         "add_calls",
         **rows.call_columns(calls),
@@ -38,8 +64,7 @@ async def add(transaction: Transaction, additions: Sequence[Addition]) -> list[l
     transaction.rings |= len(added) > len(fresh)
     if transaction.sent_again:
         fresh |= await _claimed_before(transaction, calls, claimers)
-    ordered = iter([_answer(call, claimer, fresh) for call, claimer in zip(calls, claimers, strict=True)])
-    return [[next(ordered) for _ in addition.calls] for addition in additions]
+    return [_answer(call, claimer, fresh) for call, claimer in asked]
 
 
 def weight(addition: Addition) -> int:

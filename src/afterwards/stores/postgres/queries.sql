@@ -25,7 +25,7 @@ timestamptz '9999-12-31 23:59:59.999999+00'
 task.id, task.name, task.arguments, task.queue, task.priority, task.state, task.held, task.after, task.due, task.added,
 task.attempt, task.run, task.crashes, task.crashes_allowed, task.suspect, task.freed, task.worker, task.started,
 task.ended, task.error, task.result, task.progress, task.key, task.stop_asked, task.retry,
-task.timeout, task.deadline
+task.timeout, task.deadline, task.unique_for
 
 -- fragment: is_claimable
 -- What may be claimed, in the words of its index.
@@ -77,10 +77,11 @@ WITH call AS MATERIALIZED (
     FROM unnest(
         :ids::uuid[], :call_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[],
         :afters::uuid[], :dues::timestamptz[], :delays::interval[], :crashes::integer[], :retries::text[],
-        :timeouts::interval[], :deadlines::timestamptz[], :times_left::interval[], :claimed_by::text[]
+        :timeouts::interval[], :deadlines::timestamptz[], :times_left::interval[], :keys::text[],
+        :unique_for::interval[], :claimed_by::text[]
     ) WITH ORDINALITY AS call (
         id, name, arguments, queue, priority, after, due_at, delay, crashes_allowed, retry, timeout, deadline_at,
-        time_left, claimed_by, place
+        time_left, key, unique_for, claimed_by, place
     )
 ),
 former AS MATERIALIZED (
@@ -97,7 +98,7 @@ judged AS MATERIALIZED (
 )
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry, worker,
-    started, timeout, deadline
+    started, timeout, deadline, key, unique_for
 )
 SELECT
     id, name, arguments, queue, priority,
@@ -106,7 +107,7 @@ SELECT
     after, due, {now}, is_claimed::integer, is_claimed::integer, crashes_allowed, retry,
     CASE WHEN is_claimed THEN claimed_by END,
     CASE WHEN is_claimed THEN {now} END,
-    timeout, deadline
+    timeout, deadline, key, unique_for
 FROM judged ORDER BY place
 ON CONFLICT (id) DO NOTHING
 RETURNING task.id, task.worker IS NOT NULL, task.added
@@ -116,6 +117,73 @@ RETURNING task.id, task.worker IS NOT NULL, task.added
 SELECT task.id, task.added FROM afterwards_tasks AS task
 CROSS JOIN unnest(:ids::uuid[], :claimed_by::text[]) AS call (id, claimed_by)
 WHERE task.id = call.id AND task.worker = call.claimed_by AND task.run = 1 AND task.state = 'running'
+
+-- name: hurry
+-- Whoever writes under keys waits for others no longer than this; it is tried again, apart from all else.
+SELECT set_config('lock_timeout', '20ms', true)
+
+-- name: lock_keys
+-- Whoever adds under a key has its row first, so that of two the second sees what the first has done. Rows that are new
+-- name the task that may come; those that were there stay as they are.
+INSERT INTO afterwards_keys AS held (name, key, task)
+SELECT name, key, task FROM unnest(:key_names::text[], :keys::text[], :ids::uuid[]) AS wanted (name, key, task)
+ORDER BY name, key
+ON CONFLICT (name, key) DO UPDATE SET task = held.task
+
+-- name: known_calls
+-- Of these ids, those that are stored, each with the task that it names: itself, or the one whose twin it is.
+SELECT id, id FROM afterwards_tasks WHERE id = ANY(:ids::uuid[])
+UNION ALL SELECT id, task FROM afterwards_twins WHERE id = ANY(:ids::uuid[])
+
+-- name: lock_holders
+-- What is to be replaced if it waits: nobody claims it meanwhile.
+SELECT task.id FROM afterwards_tasks AS task WHERE task.id = ANY(ARRAY(
+    SELECT held.task FROM unnest(:key_names::text[], :keys::text[]) AS wanted (name, key)
+    JOIN afterwards_keys AS held ON held.name = wanted.name AND held.key = wanted.key
+))
+ORDER BY task.sequence FOR NO KEY UPDATE
+
+-- fragment: is_held
+-- Whether `held`, which is a key, is held by `task`, or by one that is gone.
+CASE WHEN task.id IS NULL THEN held.until > {now} ELSE task.ended IS NULL OR task.ended + task.unique_for > {now} END
+
+-- name: held_keys
+-- Of these keys, those that are held now, and by which task, as it stands.
+SELECT held.name, held.key, held.task, task.state
+FROM unnest(:key_names::text[], :keys::text[]) AS wanted (name, key)
+JOIN afterwards_keys AS held ON held.name = wanted.name AND held.key = wanted.key
+LEFT JOIN afterwards_tasks AS task ON task.id = held.task
+WHERE {is_held}
+
+-- name: take_keys
+-- For tasks that are stored in the same transaction, which has locked these and found that nobody holds them.
+UPDATE afterwards_keys AS held SET task = taken.task, until = NULL
+FROM unnest(:key_names::text[], :keys::text[], :ids::uuid[]) AS taken (name, key, task)
+WHERE held.name = taken.name AND held.key = taken.key
+
+-- name: add_twins
+-- Other names of tasks.
+INSERT INTO afterwards_twins (id, task) SELECT id, task FROM unnest(:ids::uuid[], :tasks::uuid[]) AS twin (id, task)
+ON CONFLICT (id) DO NOTHING
+
+-- name: replace_tasks
+-- Waiting tasks take on other calls. Their ids, their runs, their holds and their places in their lines stay.
+UPDATE afterwards_tasks AS task
+SET arguments = call.arguments, queue = call.queue, priority = call.priority,
+    due = least(greatest(coalesce(call.due, {now} + call.delay), {first}), {last}),
+    deadline = CASE WHEN call.deadline IS NOT NULL OR call.time_left IS NOT NULL
+        THEN least(greatest(coalesce(call.deadline, {now} + call.time_left), {first}), {last})
+    END,
+    retry = call.retry, timeout = call.timeout, crashes_allowed = call.crashes_allowed, attempt = 0, crashes = 0,
+    suspect = false, started = NULL, error = NULL, result = NULL, progress = NULL
+FROM unnest(
+    :replaced::uuid[], :arguments::text[], :queues::text[], :priorities::smallint[], :dues::timestamptz[],
+    :delays::interval[], :crashes::integer[], :retries::text[], :timeouts::interval[], :deadlines::timestamptz[],
+    :times_left::interval[]
+) AS call (
+    id, arguments, queue, priority, due, delay, crashes_allowed, retry, timeout, deadline, time_left
+)
+WHERE task.id = call.id AND task.state = 'waiting'
 
 -- name: claim_tasks
 -- The best `limit` of the due tasks this worker may have, best rank first. Within a line the order by rank is the order
@@ -361,16 +429,53 @@ WHERE id = ANY(:workers::text[])
 AND NOT EXISTS (SELECT 1 FROM afterwards_tasks AS task WHERE task.state = 'running' AND task.worker = worker.id)
 
 -- name: prune
--- A chunk at a time, the oldest first. Only ended tasks have `ended`.
-WITH pruned AS (
-    DELETE FROM afterwards_tasks WHERE sequence = ANY(ARRAY(
-        SELECT sequence FROM afterwards_tasks
-        WHERE ended IS NOT NULL AND ended < greatest({now} - :older_than::interval, timestamptz 'epoch')
-        ORDER BY ended LIMIT :limit FOR UPDATE SKIP LOCKED
-    ))
-    RETURNING 1
+-- A chunk at a time, the oldest first. Only ended tasks have `ended`. One whose key somebody is just writing under is
+-- passed over. Keys that are held for longer than their tasks are kept note until when; they go when that is over.
+WITH old AS MATERIALIZED (
+    SELECT sequence, id, name, key, ended, unique_for FROM afterwards_tasks
+    WHERE ended IS NOT NULL AND ended < greatest({now} - :older_than::interval, timestamptz 'epoch')
+    ORDER BY ended LIMIT :limit FOR UPDATE SKIP LOCKED
+),
+held AS MATERIALIZED (
+    SELECT held.name, held.key, held.task, old.ended + old.unique_for AS until
+    FROM old JOIN afterwards_keys AS held ON held.name = old.name AND held.key = old.key AND held.task = old.id
+    FOR UPDATE OF held SKIP LOCKED
+),
+kept AS (
+    UPDATE afterwards_keys AS key SET until = held.until FROM held
+    WHERE key.name = held.name AND key.key = held.key AND held.until > {now}
+),
+dropped AS (
+    DELETE FROM afterwards_keys AS key USING held
+    WHERE key.name = held.name AND key.key = held.key AND coalesce(held.until <= {now}, true)
+),
+over AS (
+    DELETE FROM afterwards_keys AS key USING (
+        SELECT name, key FROM afterwards_keys WHERE until IS NOT NULL AND until <= {now}
+        ORDER BY until LIMIT :limit FOR UPDATE SKIP LOCKED
+    ) AS over
+    WHERE key.name = over.name AND key.key = over.key
+),
+pruned AS (
+    DELETE FROM afterwards_tasks AS task USING old
+    WHERE task.sequence = old.sequence AND (
+        old.key IS NULL
+        OR NOT EXISTS (
+            SELECT 1 FROM afterwards_keys AS key
+            WHERE key.name = old.name AND key.key = old.key AND key.task = old.id
+        )
+        OR EXISTS (SELECT 1 FROM held WHERE held.task = old.id)
+    )
+    RETURNING task.id, old.key
+),
+nameless AS (
+    DELETE FROM afterwards_twins AS twin USING pruned WHERE pruned.key IS NOT NULL AND twin.task = pruned.id
 )
 SELECT count(*) FROM pruned
+
+-- name: keys_to_retry
+-- The keys of those of these tasks that have ended.
+SELECT id, name, key FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND key IS NOT NULL AND ended IS NOT NULL
 
 -- name: retry
 -- The turn in its request's line stays over: a person's retry stands outside the line.
@@ -484,33 +589,44 @@ SELECT id, freed FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) ORDER BY seq
 -- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, timeout, deadline, state
+    freed, started, retry, error, result, progress, key, timeout, unique_for, deadline, state
 )
 SELECT
     id, name, arguments, queue, priority, held, after, least(greatest(due, {first}), {last}), added, attempt, run,
-    crashes, crashes_allowed, suspect, freed, started, retry, error, result, progress, key, timeout,
+    crashes, crashes_allowed, suspect, freed, started, retry, error, result, progress, key, timeout, unique_for,
     CASE WHEN deadline IS NOT NULL THEN least(greatest(deadline, {first}), {last}) END, 'waiting'
 FROM unnest(
     :ids::uuid[], :task_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[], :holds::text[],
     :afters::uuid[], :dues::timestamptz[], :added::timestamptz[], :attempts::integer[], :runs::integer[],
     :crashes::integer[], :allowed::integer[], :suspects::boolean[], :turns_over::boolean[], :started::timestamptz[],
     :retries::text[], :errors::text[], :results::text[], :progress::text[], :keys::text[],
-    :timeouts::interval[], :deadlines::timestamptz[]
+    :timeouts::interval[], :deadlines::timestamptz[], :unique_for::interval[]
 ) WITH ORDINALITY AS received (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, timeout, deadline, place
+    freed, started, retry, error, result, progress, key, timeout, deadline, unique_for, place
 )
 ORDER BY place
 ON CONFLICT (id) DO NOTHING
 RETURNING task.id
+
+-- name: twins_of
+-- The other names of these tasks.
+SELECT id, task FROM afterwards_twins WHERE task = ANY(:ids::uuid[]) ORDER BY id
 
 -- name: lock_waiting
 -- Those of a list that may be deleted.
 SELECT id FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND state = 'waiting' ORDER BY sequence FOR UPDATE
 
 -- name: forget_tasks
--- By id alone: the same transaction has just locked them as waiting.
-DELETE FROM afterwards_tasks WHERE id = ANY(:ids::uuid[])
+-- By id alone: the same transaction has just locked them as waiting. Their keys and their other names go with them.
+WITH forgotten AS (
+    DELETE FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) RETURNING id, name, key
+),
+free AS (
+    DELETE FROM afterwards_keys AS held USING forgotten AS task
+    WHERE held.name = task.name AND held.key = task.key AND held.task = task.id
+)
+DELETE FROM afterwards_twins AS twin USING forgotten WHERE forgotten.key IS NOT NULL AND twin.task = forgotten.id
 
 -- fragment: page
 -- The rest of every search.
@@ -521,7 +637,10 @@ ORDER BY sequence DESC LIMIT :limit
 -- name: find_by_id
 -- By the index of ids; the other conditions filter these few.
 SELECT {task} FROM afterwards_tasks AS task
-WHERE id = ANY(:ids::uuid[]) AND (:state::text IS NULL OR state = :state) AND {page}
+WHERE id = ANY(ARRAY(
+    SELECT id FROM unnest(:ids::uuid[]) AS id UNION SELECT task FROM afterwards_twins WHERE id = ANY(:ids::uuid[])
+))
+AND (:state::text IS NULL OR state = :state) AND {page}
 
 -- name: find_waiting
 -- The few that wait may stand among millions that ended, and there is no index of them all: so by the four that hold

@@ -20,7 +20,7 @@ _STATES = {str(state): state for state in State}
 TaskRow = tuple[
     UUID, str, str, str, int, str, str | None, UUID | None, datetime, datetime, int, int, int, int, bool, bool,
     str | None, datetime | None, datetime | None, str | None, str | None, str | None, str | None, bool, str | None,
-    timedelta | None, datetime | None,
+    timedelta | None, datetime | None, timedelta | None,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, datetime, datetime, bool]
 
@@ -56,6 +56,8 @@ def call_columns(calls: Sequence[Call]) -> dict[str, list[object]]:
         "timeouts": [call.timeout for call in calls],
         "deadlines": [aware(call.deadline) if isinstance(call.deadline, datetime) else None for call in calls],
         "times_left": [wait(call.deadline) if isinstance(call.deadline, timedelta) else None for call in calls],
+        "keys": [call.key for call in calls],
+        "unique_for": [_unique_for(call) for call in calls],
     }
 
 
@@ -116,7 +118,12 @@ def received_columns(tasks: Sequence[Task], holds: Sequence[Hold | None]) -> dic
         "keys": [task.key for task in tasks],
         "timeouts": [task.timeout for task in tasks],
         "deadlines": [None if task.deadline is None else aware(task.deadline) for task in tasks],
+        "unique_for": [_unique_for(task) for task in tasks],
     }
+
+
+def _unique_for(thing: Call | Task) -> timedelta | None:
+    return None if thing.unique_for is None else wait(thing.unique_for)
 
 
 def tasks(rows: Sequence[Row]) -> list[Task]:
@@ -128,17 +135,17 @@ def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
         suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-        deadline,
+        deadline, unique_for,
     ) = row  # fmt: skip
     return Task(
-        id=_own(id),
+        id=own(id),
         name=name,
         arguments=arguments,
         queue=queue,
         priority=priority,
         state=_STATES[state],
         held=None if held is None else Hold(held),
-        after=None if after is None else _own(after),
+        after=None if after is None else own(after),
         due=due,
         added=added,
         attempt=attempt,
@@ -158,6 +165,7 @@ def _task(row: TaskRow) -> Task:
         retry=None if retry is None else stored.retry(retry),
         timeout=timeout,
         deadline=deadline,
+        unique_for=unique_for,
     )
 
 
@@ -171,9 +179,9 @@ def worker(row: Row) -> SignedOn:
 
 def ids(rows: Sequence[Row]) -> list[TaskId]:
     """The ids that a statement brings, one a row."""
-    return [_own(cast("UUID", row[0])) for row in rows]
+    return [own(cast("UUID", row[0])) for row in rows]
 
 
-def _own(id: UUID) -> UUID:
+def own(id: UUID) -> UUID:
     """A plain UUID: the driver brings a subclass of its own, which looks different where it is written out."""
     return UUID(int=id.int)

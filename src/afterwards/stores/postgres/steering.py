@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from afterwards.stores.postgres import rows
+from afterwards.stores.postgres import keys, rows
 from afterwards.stores.postgres.rescuing import free_followers
 from afterwards.stores.postgres.transaction import Transaction
 from afterwards.tasks import TaskId
@@ -34,15 +34,22 @@ class Pruning:
 
 async def retry(transaction: Transaction, ids: Ids) -> list[TaskId]:
     """Those that had ended wait again."""
-    retried = set(rows.ids(await transaction.rows("retry", ids=list(ids))))
+    tasks = await _tasks_of(transaction, ids)
+    free = await keys.may_wait_again(transaction, [*tasks])
+    retried = set(rows.ids(await transaction.rows("retry", ids=free)))
     transaction.rings |= bool(retried)
-    return [id for id in dict.fromkeys(ids) if id in retried]
+    return [id for task, id in tasks.items() if task in retried]
 
 
 async def cancel(transaction: Transaction, ids: Ids) -> list[TaskId]:
     """Those that wait are cancelled, those that run are asked to stop."""
-    await _lock_lines(transaction, ids)
-    return [id for id in ids if await _cancel_waiting(transaction, id) or await _ask_to_stop(transaction, id)]
+    tasks = await _tasks_of(transaction, ids)
+    await _lock_lines(transaction, [*tasks])
+    return [
+        id
+        for task, id in tasks.items()
+        if await _cancel_waiting(transaction, task) or await _ask_to_stop(transaction, task)
+    ]
 
 
 async def pause(transaction: Transaction, pausing: Pausing) -> None:
@@ -54,6 +61,16 @@ async def pause(transaction: Transaction, pausing: Pausing) -> None:
 async def prune(transaction: Transaction, pruning: Pruning) -> int:
     """Delete what ended long ago."""
     return await transaction.number("prune", older_than=rows.ago(pruning.older_than), limit=max(pruning.limit, 0))
+
+
+async def _tasks_of(transaction: Transaction, ids: Ids) -> dict[TaskId, TaskId]:
+    """The tasks that these ids name, in their order, each with the first id that names it."""
+    named = await keys.named_by(transaction, ids)
+    tasks: dict[TaskId, TaskId] = {}
+    for id in ids:
+        if id in named:
+            tasks.setdefault(named[id], id)
+    return tasks
 
 
 async def _lock_lines(transaction: Transaction, ids: Ids) -> None:

@@ -18,7 +18,7 @@ from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome, returned
 from afterwards.schedules import Agenda, Plan, Steer, Tick
 from afterwards.stores.postgres import verbs
-from afterwards.stores.postgres.adding import Addition
+from afterwards.stores.postgres.adding import Addition, has_key
 from afterwards.stores.postgres.address import address_of
 from afterwards.stores.postgres.base import Base
 from afterwards.stores.postgres.claiming import Wish
@@ -121,7 +121,8 @@ class PostgresStore:
         """Raises CannotStore, with nothing stored, for a call that would not come back as it was."""
         for call in calls:
             stored.check_call(call)
-        return await self._ask(verbs.ADD_TASKS, Addition(calls=tuple(calls), claimed_by=claimed_by))
+        addition = Addition(calls=tuple(calls), claimed_by=claimed_by)
+        return await self._ask(verbs.ADD_BY_KEY if has_key(addition) else verbs.ADD_TASKS, addition)
 
     async def sign_on(self, worker: WorkerCard) -> None:
         await self._ask(verbs.SIGN_ON, worker)

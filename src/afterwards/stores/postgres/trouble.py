@@ -53,7 +53,11 @@ _ADVICE = {
     "53300": "the server has no connection free: raise max_connections, or put a pooler in front",
     "25006": "this server is a standby, or set to read only: name the primary in the URL",
 }
-_LOCKED_ADVICE = "somebody else holds a lock on it: is a transaction left open somewhere?"
+_LOCKED_ADVICE = (
+    "somebody else holds a lock on it, or the key of a task: is a transaction left open somewhere? An endpoint that "
+    "adds under a key in a transaction of its own, and under the same key outside of that before it has committed, "
+    "waits for itself here: let the transaction store both, using(transaction=session), or commit first"
+)
 _SLOW_ADVICE = "is statement_timeout there shorter than this needs?"
 _OPTION_ADVICE = "leave out of the URL what the server or the driver does not know"
 

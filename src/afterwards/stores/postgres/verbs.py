@@ -42,6 +42,15 @@ ADD_TASKS = Verb(
     resumes=True,
 )
 
+ADD_BY_KEY = Verb(
+    doing="adding tasks under keys",
+    counter=ADD,
+    write=adding.add,
+    weight=adding.weight,
+    claims=adding.claims,
+    resumes=True,
+)
+
 CLAIM = Verb(doing="claiming tasks", counter=WORK, write=each(claiming.claim), claims=claiming.claims)
 SETTLE = Verb(
     doing="settling tasks",
@@ -73,7 +82,7 @@ NOTIFY = Verb(doing="waking others", counter=WATCH, write=each(_notify), simple=
 FIND = Verb(doing="finding tasks", counter=LOOK, write=each(looking.find), simple=True)
 CENSUS = Verb(doing="counting tasks", counter=LOOK, write=each(looking.census))
 HAND_OVER = Verb(doing="handing tasks over", counter=LOOK, write=each(moving.hand_over), simple=True)
-RETRY = Verb(doing="retrying tasks", counter=LOOK, write=each(steering.retry), simple=True, again=False)
+RETRY = Verb(doing="retrying tasks", counter=LOOK, write=each(steering.retry), again=False)
 CANCEL = Verb(doing="cancelling tasks", counter=LOOK, write=each(steering.cancel), again=False)
 PAUSE = Verb(doing="pausing a queue", counter=LOOK, write=each(steering.pause), simple=True)
 STEER = Verb(doing="steering a schedule", counter=LOOK, write=each(scheduling.steer), simple=True)

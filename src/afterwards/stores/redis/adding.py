@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
+from uuid import UUID
 
 from afterwards import stored
 from afterwards.errors import CannotStore
@@ -33,9 +34,12 @@ def add(additions: Sequence[Addition]) -> Talk[list[list[Added]]]:
     if not pairs:
         return [[] for _ in additions]
     arguments = [argument for call, claimer in pairs for argument in rows.call_arguments(call, claimer)]
-    now, claimed = cast("tuple[bytes, bytes]", (yield Ask("add", arguments)))
+    now, claimed, twins = cast("tuple[bytes, bytes, list[tuple[int, bytes]]]", (yield Ask("add", arguments)))
     flagged = zip(pairs, claimed, strict=True)
-    answers = iter([_answer(call, claimer, flag == _CLAIMED, int(now)) for (call, claimer), flag in flagged])
+    added = [_answer(call, claimer, flag == _CLAIMED, int(now)) for (call, claimer), flag in flagged]
+    for number, task in twins:
+        added[number - 1] = Added(id=UUID(task.decode()))
+    answers = iter(added)
     return [[next(answers) for _ in addition.calls] for addition in additions]
 
 

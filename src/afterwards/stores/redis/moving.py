@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
@@ -25,7 +25,10 @@ def hand_over(part: Part) -> Talk[list[Task]]:
     """Waiting tasks, the oldest first."""
     if part.limit <= 0:
         return []
-    return rows.tasks((yield Ask("hand_over", [part.limit, "" if part.after is None else part.after.hex])))
+    asked = Ask("hand_over", [part.limit, "" if part.after is None else part.after.hex])
+    told, twins = cast("tuple[object, list[list[bytes]]]", (yield asked))
+    pairs = zip(rows.tasks(told), twins, strict=True)
+    return [replace(task, twins=tuple(rows.ids(its))) if its else task for task, its in pairs]
 
 
 def receive(tasks: Sequence[Task]) -> Talk[list[TaskId]]:

@@ -36,6 +36,7 @@ def call_arguments(call: Call, claimer: WorkerId | None) -> tuple[Argument, ...]
         call.crashes,
         _number(stored.timeout_of(call)),
         _deadline(call.deadline),
+        "" if call.key is None else f"{int(call.replace)}{_number(stored.unique_for_of(call))}\0{call.key}",
         claimer or "",
     )
 
@@ -87,6 +88,8 @@ def received_arguments(task: Task, hold: Hold | None) -> tuple[Argument, ...]:
         task.key or "",
         _number(stored.timeout_of(task)),
         _deadline(task.deadline),
+        _number(stored.unique_for_of(task)),
+        "".join(twin.hex for twin in task.twins),
     )
 
 
@@ -130,7 +133,7 @@ def _task(told: Told) -> Task:
     ) = life.split(b"\0")  # fmt: skip
     name, queue, priority, retry, arguments, timeout, deadline = call.decode().split("\0")
     texts = dict(zip(pairs[::2], pairs[1::2], strict=True)) if pairs else _NO_TEXTS
-    error = texts.get(b"e")
+    error, unique_for = texts.get(b"e"), texts.get(b"u")
     due_at = stored.instant(int(due))
     return Task(
         id=UUID(id.decode()),
@@ -160,6 +163,7 @@ def _task(told: Told) -> Task:
         retry=stored.retry(retry) if retry else None,
         timeout=stored.duration(int(timeout)) if timeout else None,
         deadline=stored.instant(int(deadline)) if deadline else None,
+        unique_for=None if unique_for is None else stored.duration(int(unique_for)),
     )
 
 

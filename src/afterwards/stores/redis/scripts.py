@@ -11,7 +11,7 @@ from importlib.resources import files
 _STANDS_ON = re.compile(r"^-- with: ([\w ]+)$", re.MULTILINE)
 _NAMES = (
     *("meta", "calls", "lives", "texts", "index", "waiting", "suspects", "followers", "unknown", "running", "stopping"),
-    *("ended", "workers", "leases", "paused", "lines", "schedules"),
+    *("ended", "workers", "leases", "paused", "lines", "schedules", "holders", "twins", "names", "kept"),
 )
 
 

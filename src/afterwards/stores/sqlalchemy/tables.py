@@ -74,6 +74,7 @@ def metadata(dialect: Literal["sqlite", "postgresql"]) -> MetaData:
     )
     Table("afterwards_paused", made, Column("queue", types.word, primary_key=True))
     _add_schedules(made, types)
+    _add_keys(made, types)
     return made
 
 
@@ -89,6 +90,26 @@ def _add_schedules(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         Column("paused", types.boolean, nullable=False, server_default=types.no),
         Column("asked", types.boolean, nullable=False, server_default=types.no),
     )
+
+
+def _add_keys(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
+    keys = Table(
+        "afterwards_keys",
+        made,
+        Column("name", types.word, primary_key=True),
+        Column("key", types.word, primary_key=True),
+        Column("task", types.id, nullable=False),
+        Column("until", types.instant),
+    )
+    over = text("until IS NOT NULL")
+    Index("afterwards_keys_until", keys.c.until, sqlite_where=over, postgresql_where=over)
+    twins = Table(
+        "afterwards_twins",
+        made,
+        Column("id", types.id, primary_key=True),
+        Column("task", types.id, nullable=False),
+    )
+    Index("afterwards_twins_of", twins.c.task)
 
 
 class _SQLite:
@@ -176,6 +197,7 @@ def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         Column("timeout", types.duration),
         Column("trace", Text()),
         Column("chain", Text()),
+        Column("unique_for", types.duration),
     )
     _indexes(tasks, types)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from afterwards import stored
+from afterwards.keys import Asked
 from afterwards.stores.sqlite import rows
+from afterwards.stores.sqlite.keys import sorted_out
 from afterwards.stores.sqlite.rows import Place
 from afterwards.stores.sqlite.transaction import Questions, Transaction, as_list
 from afterwards.tasks import Added, Call, TaskId, WorkerId, first_run
@@ -23,25 +25,40 @@ class Addition:
 
 def add(transaction: Transaction, additions: Sequence[Addition]) -> list[list[Added]]:
     """Store all of them; an answer for each."""
-    places = _places(transaction, additions)
+    asked = [Asked(call, addition.claimed_by) for addition in additions for call in addition.calls]
+    if any(one.call.key is not None for one in asked):
+        answers = iter(_store_by_key(transaction, asked))
+    else:
+        answers = iter(_store(transaction, asked))
+    return [[next(answers) for _ in addition.calls] for addition in additions]
+
+
+def _store_by_key(transaction: Transaction, asked: Sequence[Asked]) -> list[Added]:
+    answers: list[Added] = []
+    while asked:
+        result = sorted_out(transaction, asked)
+        fresh = iter(_store(transaction, result.fresh))
+        some = [result.twins.get(one.call.id) for one in asked[: result.count]]
+        answers += [next(fresh) if twin is None else Added(id=twin) for twin in some]
+        asked = asked[result.count :]
+    return answers
+
+
+def _store(transaction: Transaction, asked: Sequence[Asked]) -> list[Added]:
+    places = _places(transaction, asked)
     added = transaction.spread("add_calls", [rows.call_row(place, transaction.now) for place in places])
     fresh = None if len(added) == len(places) else _fresh(transaction, added)
     answers = [_answer(place, fresh, transaction.now) for place in places]
     transaction.rings |= len(added) > sum(answer.claimed is not None for answer in answers)
-    ordered = iter(answers)
-    return [[next(ordered) for _ in addition.calls] for addition in additions]
+    return answers
 
 
-def _places(transaction: Transaction, additions: Sequence[Addition]) -> list[Place]:
+def _places(transaction: Transaction, asked: Sequence[Asked]) -> list[Place]:
     """Each call with what holds it and who claims it."""
-    held = _held(transaction, [call for addition in additions for call in addition.calls])
-    doors = _doors(transaction, additions)
+    held = _held(transaction, [one.call for one in asked])
+    doors = _doors(transaction, asked)
     now = transaction.now
-    return [
-        Place(call, call.id in held, _claimer(call, addition.claimed_by, held, doors, now))
-        for addition in additions
-        for call in addition.calls
-    ]
+    return [Place(call, call.id in held, _claimer(call, claimer, held, doors, now)) for call, claimer in asked]
 
 
 def _held(transaction: Transaction, calls: Sequence[Call]) -> set[TaskId]:
@@ -60,19 +77,18 @@ def _held(transaction: Transaction, calls: Sequence[Call]) -> set[TaskId]:
 
 def questions(additions: Sequence[Addition]) -> Questions:
     """Which claimer may claim from which queue now, by the same rule as in a claim."""
-    pairs = {
-        (addition.claimed_by, call.queue)
-        for addition in additions
-        if addition.claimed_by is not None
-        for call in addition.calls
-    }
+    return _questions([Asked(call, addition.claimed_by) for addition in additions for call in addition.calls])
+
+
+def _questions(asked: Sequence[Asked]) -> Questions:
+    pairs = {(claimer, call.queue) for call, claimer in asked if claimer is not None}
     return {"open_pairs": {"pairs": as_list(pairs)}} if pairs else {}
 
 
-def _doors(transaction: Transaction, additions: Sequence[Addition]) -> set[tuple[str, str]]:
-    if not any(addition.claimed_by for addition in additions):
+def _doors(transaction: Transaction, asked: Sequence[Asked]) -> set[tuple[str, str]]:
+    if not any(one.claimed_by for one in asked):
         return set()
-    found = transaction.ask("open_pairs", lambda: questions(additions).get("open_pairs", {"pairs": "[]"}))
+    found = transaction.ask("open_pairs", lambda: _questions(asked)["open_pairs"])
     return {(claimer, queue) for claimer, queue in cast("list[tuple[str, str]]", found)}
 
 

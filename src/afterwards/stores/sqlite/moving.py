@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
 from afterwards import stored
-from afterwards.stores.sqlite import rows
+from afterwards.keys import KeyOf
+from afterwards.stores.sqlite import keys, rows
 from afterwards.stores.sqlite.followers import free_followers
 from afterwards.stores.sqlite.transaction import Transaction, as_list
 from afterwards.tasks import Task, TaskId
@@ -25,7 +26,9 @@ class Part:
 def hand_over(transaction: Transaction, part: Part) -> list[Task]:
     """Waiting tasks, the oldest first."""
     after = None if part.after is None else str(part.after)
-    return rows.tasks(transaction.rows("hand_over", limit=max(part.limit, 0), after=after))
+    tasks = rows.tasks(transaction.rows("hand_over", limit=max(part.limit, 0), after=after))
+    twins = keys.twins_of(transaction, tasks)
+    return [replace(task, twins=twins[task.id]) if task.id in twins else task for task in tasks] if twins else tasks
 
 
 def receive(transaction: Transaction, tasks: Sequence[Task]) -> list[TaskId]:
@@ -36,16 +39,26 @@ def receive(transaction: Transaction, tasks: Sequence[Task]) -> list[TaskId]:
     if not added:
         return []
     transaction.rings = True
-    fresh = transaction.strings("added_among", first=added.start, last=added.stop - 1)
-    return [UUID(id) for id in fresh]
+    fresh = [UUID(id) for id in transaction.strings("added_among", first=added.start, last=added.stop - 1)]
+    _receive_keys(transaction, [task for task in tasks if task.id in set(fresh)])
+    return fresh
 
 
 def forget(transaction: Transaction, ids: Sequence[TaskId]) -> list[TaskId]:
     """Delete those that wait, and free who was held after them."""
     waiting = set(transaction.strings("waiting_among", ids=as_list([str(id) for id in ids])))
+    keys.let_go(transaction, [*waiting])
     transaction.execute("forget_tasks", ids=as_list(waiting))
     free_followers(transaction, [*waiting])
     return [id for id in dict.fromkeys(ids) if str(id) in waiting]
+
+
+def _receive_keys(transaction: Transaction, tasks: Sequence[Task]) -> None:
+    """They take their keys, where nobody holds them, and keep their names."""
+    wanted = {KeyOf(task.name, task.key): task.id for task in reversed(tasks) if task.key is not None}
+    held = keys.holders_of(transaction, [*wanted])
+    keys.take(transaction, {key: id for key, id in wanted.items() if key not in held})
+    keys.name(transaction, {twin: task.id for task in tasks for twin in task.twins})
 
 
 def _turns_over(transaction: Transaction, tasks: Sequence[Task]) -> dict[TaskId, bool]:

@@ -58,7 +58,7 @@ line (queue, priority, due) AS (
 json_array(
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
     suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-    deadline
+    deadline, unique_for
 )
 
 -- name: open_pairs
@@ -76,14 +76,46 @@ SELECT json_group_array(json_array(id, freed)) FROM afterwards_tasks WHERE id IN
 -- apart does. What is claimed in the same write goes in as running and never touches the claim index.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started, timeout, deadline
+    worker, started, timeout, deadline, key, unique_for
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: added_among
 -- Which calls the rows just written are, where some had been stored before: those are not handed out once more.
 SELECT json_group_array(id) FROM afterwards_tasks NOT INDEXED WHERE sequence BETWEEN :first AND :last
+
+-- name: known_calls
+-- Of these ids, those that are stored, each with the task that it names: itself, or the one whose twin it is.
+SELECT json_group_array(json_array(id, task)) FROM (
+    SELECT id, id AS task FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
+    UNION ALL SELECT id, task FROM afterwards_twins WHERE id IN (SELECT value FROM json_each(:ids))
+)
+
+-- name: held_keys
+-- Of these keys, those that are held now, and by which task, as it stands.
+SELECT json_group_array(json_array(held.name, held.key, held.task, task.state)) FROM json_each(:keys) AS wanted
+CROSS JOIN afterwards_keys AS held
+ON held.name = json_extract(wanted.value, '$[0]') AND held.key = json_extract(wanted.value, '$[1]')
+LEFT JOIN afterwards_tasks AS task ON task.id = held.task
+WHERE iif(task.id IS NULL, held.until > :now, task.ended IS NULL OR task.ended + task.unique_for > :now)
+
+-- name: take_keys
+-- For tasks that are stored in the same transaction, which has just found that nobody holds these.
+INSERT INTO afterwards_keys (name, key, task) VALUES (?, ?, ?)
+ON CONFLICT (name, key) DO UPDATE SET task = excluded.task, until = NULL
+
+-- name: add_twins
+-- Other names of tasks.
+INSERT INTO afterwards_twins (id, task) VALUES (?, ?) ON CONFLICT (id) DO NOTHING
+
+-- name: replace_task
+-- A waiting task takes on another call. Its id, its run, its hold and its place in its line stay.
+UPDATE afterwards_tasks
+SET arguments = :arguments, queue = :queue, priority = :priority, due = :due, deadline = :deadline, retry = :retry,
+    timeout = :timeout, crashes_allowed = :crashes_allowed, attempt = 0, crashes = 0, suspect = 0, started = NULL,
+    error = NULL, result = NULL, progress = NULL
+WHERE id = :id AND state = 'waiting'
 
 -- name: find_claimable
 -- The best `limit` of the due tasks this worker may have, best rank first. Within a line the order by rank is the
@@ -277,12 +309,47 @@ AND NOT EXISTS (
     SELECT 1 FROM {running_tasks} AND worker = afterwards_workers.id
 )
 
--- name: prune
--- A chunk at a time, so that nobody waits long for the write lock. Only ended tasks have `ended`.
-DELETE FROM afterwards_tasks WHERE sequence IN (
-    SELECT sequence FROM afterwards_tasks INDEXED BY afterwards_ended WHERE ended IS NOT NULL AND ended < :before
+-- name: find_old
+-- A chunk at a time, so that nobody waits long for the write lock; and which of them may hold keys. Only ended tasks have
+-- `ended`.
+SELECT json_group_array(json_array(sequence, iif(key IS NULL, NULL, id))) FROM (
+    SELECT * FROM afterwards_tasks INDEXED BY afterwards_ended WHERE ended IS NOT NULL AND ended < :before
     ORDER BY ended LIMIT :limit
 )
+
+-- name: keep_keys
+-- These tasks are about to go: whose key is held for longer notes until when.
+UPDATE afterwards_keys AS held SET until = task.ended + task.unique_for
+FROM afterwards_tasks AS task
+WHERE task.id IN (SELECT value FROM json_each(:ids)) AND task.ended + task.unique_for > :now
+AND held.name = task.name AND held.key = task.key AND held.task = task.id
+
+-- name: drop_keys
+-- And whose key is over lets go of it.
+DELETE FROM afterwards_keys
+WHERE until IS NULL AND (name, key, task) IN (
+    SELECT name, key, id FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
+)
+
+-- name: drop_twins
+-- The other names of tasks that go.
+DELETE FROM afterwards_twins WHERE task IN (SELECT value FROM json_each(:ids))
+
+-- name: drop_old_keys
+-- Those that were held for longer than their tasks were kept, and are over.
+DELETE FROM afterwards_keys WHERE (name, key) IN (
+    SELECT name, key FROM afterwards_keys INDEXED BY afterwards_keys_until WHERE until IS NOT NULL AND until <= :now
+    ORDER BY until LIMIT :limit
+)
+
+-- name: prune
+-- By sequence alone: the same transaction has just found them old.
+DELETE FROM afterwards_tasks WHERE sequence IN (SELECT value FROM json_each(:sequences))
+
+-- name: key_to_retry
+-- The key of an ended task, as a JSON list; empty if it has none.
+SELECT json_group_array(json_array(name, key)) FROM afterwards_tasks
+WHERE id = :id AND key IS NOT NULL AND ended IS NOT NULL
 
 -- name: retry
 -- The turn in its request's line stays over: a person's retry stands outside the line.
@@ -370,10 +437,16 @@ SELECT json_group_array({task}) FROM (
 -- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, state, timeout, deadline
+    freed, started, retry, error, result, progress, key, state, timeout, deadline, unique_for
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
+
+-- name: twins_of
+-- The other names of these tasks.
+SELECT json_group_array(json_array(id, task)) FROM (
+    SELECT id, task FROM afterwards_twins WHERE task IN (SELECT value FROM json_each(:ids)) ORDER BY id
+)
 
 -- name: waiting_among
 -- Those of a list that may be deleted.
@@ -389,7 +462,7 @@ DELETE FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
 -- INSERT by its first word, since sqlite3 begins a transaction by itself only where it sees that.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started, timeout, deadline
+    worker, started, timeout, deadline, key, unique_for
 )
 SELECT
     json_extract(call.value, '$[0]'), json_extract(call.value, '$[1]'), json_extract(call.value, '$[2]'),
@@ -397,7 +470,8 @@ SELECT
     json_extract(call.value, '$[6]'), json_extract(call.value, '$[7]'), json_extract(call.value, '$[8]'),
     json_extract(call.value, '$[9]'), json_extract(call.value, '$[10]'), json_extract(call.value, '$[11]'),
     json_extract(call.value, '$[12]'), json_extract(call.value, '$[13]'), json_extract(call.value, '$[14]'),
-    json_extract(call.value, '$[15]'), json_extract(call.value, '$[16]'), json_extract(call.value, '$[17]')
+    json_extract(call.value, '$[15]'), json_extract(call.value, '$[16]'), json_extract(call.value, '$[17]'),
+    json_extract(call.value, '$[18]'), json_extract(call.value, '$[19]')
 FROM json_each(:calls) AS call
 WHERE EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = :store)
 ORDER BY call.key
@@ -427,7 +501,11 @@ ORDER BY sequence DESC LIMIT :limit
 -- By the index of ids; the other conditions filter these few.
 SELECT json_group_array({task}) FROM (
     SELECT * FROM afterwards_tasks
-    WHERE id IN (SELECT value FROM json_each(:ids)) AND (:state IS NULL OR state = :state) AND {page}
+    WHERE id IN (
+        SELECT value FROM json_each(:ids)
+        UNION SELECT task FROM afterwards_twins WHERE id IN (SELECT value FROM json_each(:ids))
+    )
+    AND (:state IS NULL OR state = :state) AND {page}
 )
 
 -- name: find_waiting

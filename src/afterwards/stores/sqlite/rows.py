@@ -8,7 +8,7 @@ from uuid import UUID
 
 from afterwards import stored
 from afterwards.outcomes import Ending, Outcome
-from afterwards.tasks import Call, Claim, Hold, SignedOn, State, Task, WorkerId
+from afterwards.tasks import Call, Claim, Hold, SignedOn, State, Task, TaskId, WorkerId
 
 _STATES = {str(state): state for state in State}
 
@@ -18,7 +18,7 @@ Row = tuple[str | int | None, ...]
 TaskRow = tuple[
     str, str, str, str, int, str, str | None, str | None, int, int, int, int, int, int, int, int, str | None,
     int | None, int | None, str | None, str | None, str | None, str | None, int, str | None, int | None,
-    int | None,
+    int | None, int | None,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, int, int, int]
 
@@ -54,7 +54,24 @@ def call_row(place: Place, now: int) -> Row:
         now if is_claimed else None,
         stored.timeout_of(call),
         stored.deadline_of(call, now),
+        call.key,
+        stored.unique_for_of(call),
     )
+
+
+def replacement(id: TaskId, call: Call, now: int) -> dict[str, str | int | None]:
+    """A call as `replace_task` takes it."""
+    return {
+        "id": str(id),
+        "arguments": call.arguments,
+        "queue": call.queue,
+        "priority": call.priority,
+        "due": stored.due_of(call, now),
+        "deadline": stored.deadline_of(call, now),
+        "retry": None if call.retry is None else stored.retry_text(call.retry),
+        "timeout": stored.timeout_of(call),
+        "crashes_allowed": call.crashes,
+    }
 
 
 def received_row(task: Task, hold: Hold | None) -> Row:
@@ -84,6 +101,7 @@ def received_row(task: Task, hold: Hold | None) -> Row:
         task.state,
         stored.timeout_of(task),
         None if task.deadline is None else stored.microseconds_at(task.deadline),
+        stored.unique_for_of(task),
     )
 
 
@@ -120,7 +138,7 @@ def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
         suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-        deadline,
+        deadline, unique_for,
     ) = row  # fmt: skip
     due_at = stored.instant(due)
     return Task(
@@ -151,6 +169,7 @@ def _task(row: TaskRow) -> Task:
         retry=None if retry is None else stored.retry(retry),
         timeout=None if timeout is None else stored.duration(timeout),
         deadline=None if deadline is None else stored.instant(deadline),
+        unique_for=None if unique_for is None else stored.duration(unique_for),
     )
 
 

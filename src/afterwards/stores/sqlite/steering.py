@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 from afterwards import stored
+from afterwards.stores.sqlite import keys
 from afterwards.stores.sqlite.followers import free_followers
-from afterwards.stores.sqlite.transaction import Transaction
+from afterwards.stores.sqlite.transaction import Transaction, as_list
 from afterwards.tasks import TaskId
 
 Ids = Sequence[TaskId]
@@ -32,14 +34,28 @@ class Pruning:
 
 def retry(transaction: Transaction, ids: Ids) -> list[TaskId]:
     """Those that had ended wait again."""
-    retried = [id for id in ids if transaction.execute("retry", id=str(id))]
-    transaction.rings |= bool(retried)
-    return retried
+    return _each(transaction, ids, _retry)
 
 
 def cancel(transaction: Transaction, ids: Ids) -> list[TaskId]:
     """Those that wait are cancelled, those that run are asked to stop."""
-    return [id for id in ids if _cancel_waiting(transaction, str(id)) or transaction.execute("ask_to_stop", id=str(id))]
+    return _each(transaction, ids, _cancel)
+
+
+def _each(transaction: Transaction, ids: Ids, change: Callable[[Transaction, TaskId], bool]) -> list[TaskId]:
+    """Those by which a task was changed; the name may be another of it."""
+    tasks = keys.named_by(transaction, ids)
+    return [id for id in dict.fromkeys(ids) if id in tasks and change(transaction, tasks[id])]
+
+
+def _retry(transaction: Transaction, id: TaskId) -> bool:
+    retried = keys.may_wait_again(transaction, id) and transaction.execute("retry", id=str(id)) > 0
+    transaction.rings |= retried
+    return retried
+
+
+def _cancel(transaction: Transaction, id: TaskId) -> bool:
+    return _cancel_waiting(transaction, str(id)) or transaction.execute("ask_to_stop", id=str(id)) > 0
 
 
 def _cancel_waiting(transaction: Transaction, id: str) -> bool:
@@ -58,5 +74,8 @@ def pause(transaction: Transaction, pausing: Pausing) -> None:
 
 def prune(transaction: Transaction, pruning: Pruning) -> int:
     """Delete what ended long ago."""
-    before = stored.earlier(transaction.now, pruning.older_than)
-    return transaction.execute("prune", before=before, limit=max(pruning.limit, 0))
+    before, limit = stored.earlier(transaction.now, pruning.older_than), max(pruning.limit, 0)
+    old = cast("list[tuple[int, str | None]]", transaction.rows("find_old", before=before, limit=limit))
+    keys.let_go(transaction, [id for _, id in old if id is not None])
+    transaction.execute("drop_old_keys", limit=limit)
+    return transaction.execute("prune", sequences=as_list([sequence for sequence, _ in old])) if old else 0

@@ -1,10 +1,15 @@
 -- Stores the calls that stand in ARGV from `at` on. Used where calls come by themselves and where outcomes bring them.
 --
 -- Each is id, name, queue, priority, retry, arguments, due, delay, after, crashes allowed, timeout, deadline (after
--- a plus: how far from now), claimer. Ids that are stored already change nothing. The answer has a letter for each:
--- '1' for one that this write claimed.
+-- a plus: how far from now), key, claimer. A key is a '1' for one that replaces, for how long it is held after the end, a
+-- NUL, and its text; or ''. Ids that are stored already change nothing. The answer has a letter for each: '1' for one
+-- that this write claimed; and the place of each twin, with the task whose twin it is.
 
-local CALL_WIDTH = 13
+local CALL_WIDTH = 14
+
+local function read_key(key)
+    return string.match(key, '^(.)(%d*)%z(.*)$')
+end
 
 local function is_held(id, after, incoming)
     if after == '' or after == id then
@@ -17,23 +22,45 @@ local function is_held(id, after, incoming)
     return incoming[after] == true
 end
 
+-- A line closes over the twins in it.
+local closed_over = {}
+
+local function before(id, after)
+    while closed_over[after] do
+        after = closed_over[after]
+    end
+    return after == id and '' or after
+end
+
+local function due_of(due, delay)
+    if due == '' then
+        return delay == '' and NOW_TEXT or later(delay)
+    end
+    return due
+end
+
+local function deadline_of(deadline)
+    return sub(deadline, 1, 1) == '+' and later(sub(deadline, 2)) or deadline
+end
+
 local function store_call(at, incoming)
-    local id, name, queue, priority, retry, arguments, due, delay, after, allowed, timeout, deadline, claimer =
+    local id, name, queue, priority, retry, arguments, due, delay, after, allowed, timeout, deadline, key, claimer =
         unpack(ARGV, at, at + CALL_WIDTH - 1)
     begin()
-    if due == '' then
-        due = delay == '' and NOW_TEXT or later(delay)
-    end
-    if sub(deadline, 1, 1) == '+' then
-        deadline = later(sub(deadline, 2))
-    end
+    due, deadline, after = due_of(due, delay), deadline_of(deadline), before(id, after)
     local held = is_held(id, after, incoming)
     local sequence = format('%012x', call('HINCRBY', META, 'sequence', 1))
     local life = {
         IS_WAITING, held and 'after' or '', line_of(queue, name, priority), sequence, due, NOW_TEXT, '0', '0', '0',
-        allowed, '0', '0', '0', '', '', '', TOKEN, '', after == id and '' or after, '0',
+        allowed, '0', '0', '0', '', '', '', TOKEN, '', after, '0',
     }
     call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments, timeout, deadline}, '\0'))
+    if key ~= '' then
+        local _, unique_for, text = read_key(key)
+        set_text(id, life, 'k', text)
+        set_text(id, life, 'u', unique_for)
+        hold(field_of(name, text), id)
+    end
     local is_claimed = claimer ~= '' and not held and is_due(life) and may_claim(claimer, queue)
     if is_claimed then
         run_for(id, life, claimer)
@@ -45,6 +72,46 @@ local function store_call(at, incoming)
     return is_claimed
 end
 
+-- A waiting task takes on another call. Its id, its run, its hold and its place in its line stay.
+local function replace(id, life, at)
+    local _, name, queue, priority, retry, arguments, due, delay, _, allowed, timeout, deadline =
+        unpack(ARGV, at, at + CALL_WIDTH - 1)
+    leave(id, life)
+    call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments, timeout, deadline_of(deadline)}, '\0'))
+    for letter in string.gmatch('erp', '.') do
+        set_text(id, life, letter, '')
+    end
+    life[LINE], life[DUE], life[ALLOWED] = line_of(queue, name, priority), due_of(due, delay), allowed
+    life[ATTEMPT], life[CRASHES], life[SUSPECT], life[STARTED] = '0', '0', '0', ''
+    mark(id, life, IS_WAITING)
+    enter(id, life)
+    write(id, life)
+end
+
+-- The task whose twin this call is; nil if it is to be stored.
+local function twin_of(at)
+    local id, name, key = ARGV[at], ARGV[at + 1], ARGV[at + 12]
+    if key == '' then
+        return nil
+    end
+    local known = call('HGET', TWINS, id)
+    if known then
+        return known
+    end
+    local replaces, _, text = read_key(key)
+    local holder, life = holder_of(field_of(name, text))
+    local state = life and life[STATE]
+    if not holder or replaces == '1' and state == IS_RUNNING then
+        return nil
+    end
+    begin()
+    if replaces == '1' and state == IS_WAITING then
+        replace(holder, life, at)
+    end
+    add_twin(id, holder)
+    return holder
+end
+
 -- Of a call whose answer was lost: whether the write that stored it was this one, and claimed it.
 local function was_claimed(id, claimer)
     local life = IS_AGAIN and claimer ~= '' and read(id)
@@ -52,7 +119,7 @@ local function was_claimed(id, claimer)
 end
 
 local function store_calls(at, count)
-    local incoming, handed_out, claimed = {}, {}, {}
+    local incoming, handed_out, claimed, twins = {}, {}, {}, {}
     for number = 0, count - 1 do
         incoming[ARGV[at + number * CALL_WIDTH]] = true
     end
@@ -62,11 +129,17 @@ local function store_calls(at, count)
         if call('HEXISTS', LIVES, id) == 1 then
             is_claimed = not handed_out[id] and was_claimed(id, claimer)
         else
-            is_claimed = store_call(at, incoming)
+            local holder = twin_of(at)
+            if holder then
+                twins[#twins + 1] = {number, holder}
+                closed_over[id] = before(id, ARGV[at + 8])
+            else
+                is_claimed = store_call(at, incoming)
+            end
         end
         handed_out[id] = true
         claimed[number] = is_claimed and '1' or '0'
         at = at + CALL_WIDTH
     end
-    return concat(claimed)
+    return concat(claimed), twins
 end

@@ -4,7 +4,7 @@
 --
 -- ARGV: ids. Answers with those that changed.
 
-local changed = {}
+local changed, seen = {}, {}
 
 local function close_over(id, life)
     for _, member in ipairs(call('ZRANGEBYLEX', FOLLOWERS, '[' .. id, '(' .. id .. 'g')) do
@@ -29,20 +29,21 @@ local function cancel_waiting(id, life)
 end
 
 for at = FIRST, #ARGV do
-    local id = ARGV[at]
-    local life = read(id)
+    local id = named_by(ARGV[at])
+    local life = not seen[id] and read(id)
+    seen[id] = true
     if life and life[STATE] == IS_WAITING then
         proceed()
         cancel_waiting(id, life)
-        changed[#changed + 1] = id
+        changed[#changed + 1] = ARGV[at]
     elseif life and life[STATE] == IS_RUNNING and life[STOP] == '0' then
         proceed()
         life[STOP] = '1'
         call('ZADD', STOPPING, 0, life[WORKER] .. '\0' .. id)
         write(id, life)
-        changed[#changed + 1] = id
+        changed[#changed + 1] = ARGV[at]
     elseif IS_AGAIN and life and (life[TOUCHED] == TOKEN or life[STOP] == '1') then
-        changed[#changed + 1] = id  -- the first time, whose answer was lost
+        changed[#changed + 1] = ARGV[at]  -- the first time, whose answer was lost
     end
 end
 return answer(changed)

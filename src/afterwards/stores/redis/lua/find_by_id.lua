@@ -7,7 +7,7 @@ local limit, state, queue, name, after = tonumber(ARGV[FIRST]), unpack(ARGV, FIR
 local bound = member_of(after)
 local members, seen = {}, {}
 for at = FIRST + 5, #ARGV do
-    local id = ARGV[at]
+    local id = named_by(ARGV[at])
     local life = bound and not seen[id] and read(id)
     seen[id] = true
     if life then

@@ -5,8 +5,8 @@
 -- Answers with the id or '', and the number and the oldest code of each step.
 
 local KINDS = {
-    hash = {META, CALLS, LIVES, TEXTS, WORKERS, LINES, SCHEDULES},
-    zset = {INDEX, WAITING, SUSPECTS, FOLLOWERS, UNKNOWN, RUNNING, STOPPING, ENDED, LEASES},
+    hash = {META, CALLS, LIVES, TEXTS, WORKERS, LINES, SCHEDULES, HOLDERS, TWINS},
+    zset = {INDEX, WAITING, SUSPECTS, FOLLOWERS, UNKNOWN, RUNNING, STOPPING, ENDED, LEASES, NAMES, KEPT},
     set = {PAUSED},
 }
 for kind, keys in pairs(KINDS) do

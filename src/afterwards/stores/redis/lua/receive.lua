@@ -2,10 +2,11 @@
 -- Stores waiting tasks of another store, each as it is, in their order; ids that are stored already change nothing.
 --
 -- ARGV: for each task id, name, queue, priority, retry, arguments, hold, due, added, attempt, run, crashes, crashes
--- allowed, suspect, whether its turn is over, started, after, error, result, progress, key, timeout, deadline. Answers
--- with those that were new. A hold after a former is looked at once more, since its turn may have ended meanwhile.
+-- allowed, suspect, whether its turn is over, started, after, error, result, progress, key, timeout, deadline, for how
+-- long its key is held, its other names in one text. Answers with those that were new. A hold after a former is looked
+-- at once more, since its turn may have ended meanwhile.
 
-local WIDTH = 23
+local WIDTH = 25
 
 local received, incoming = {}, {}
 for at = FIRST, #ARGV, WIDTH do
@@ -13,7 +14,8 @@ for at = FIRST, #ARGV, WIDTH do
 end
 for at = FIRST, #ARGV, WIDTH do
     local id, name, queue, priority, retry, arguments, held, due, added, attempt, run, crashes, allowed, suspect, freed,
-        started, after, error, result, progress, key, timeout, deadline = unpack(ARGV, at, at + WIDTH - 1)
+        started, after, error, result, progress, key, timeout, deadline, unique_for, twins =
+        unpack(ARGV, at, at + WIDTH - 1)
     local stored = read(id)
     if not stored then
         begin()
@@ -31,6 +33,13 @@ for at = FIRST, #ARGV, WIDTH do
         set_text(id, life, 'r', result)
         set_text(id, life, 'p', progress)
         set_text(id, life, 'k', key)
+        set_text(id, life, 'u', unique_for)
+        if key ~= '' and not holder_of(field_of(name, key)) then
+            hold(field_of(name, key), id)
+        end
+        for twin in string.gmatch(twins, string.rep('.', ID_WIDTH)) do
+            add_twin(twin, id)
+        end
         mark(id, life, IS_WAITING)
         enter(id, life)
         write(id, life)

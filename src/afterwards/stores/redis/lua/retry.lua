@@ -1,15 +1,29 @@
 -- with: shared steps
 -- Ended tasks wait again, due now, with attempts and crashes counted anew. The run goes on; the turn in the request's
--- line stays over, since a person's retry stands outside the line.
+-- line stays over, since a person's retry stands outside the line. One whose key another holds stays as it is.
 --
 -- ARGV: ids. Answers with those that changed.
 
-local retried = {}
+local function is_free(id, life)
+    local key = key_text(id, life)
+    local holder = key and holder_of(field_of(line(life[LINE]).name, key))
+    return not holder or holder == id, key
+end
+
+local retried, seen = {}, {}
 for at = FIRST, #ARGV do
-    local id = ARGV[at]
-    local life = read(id)
+    local id = named_by(ARGV[at])
+    local life = not seen[id] and read(id)
+    local free, key
     if life and life[ENDED_AT] ~= '' then
+        free, key = is_free(id, life)
+    end
+    seen[id] = true
+    if free then
         begin()
+        if key then
+            hold(field_of(line(life[LINE]).name, key), id)
+        end
         call('ZREM', ENDED, id)
         grown = grown - life[SIZE]
         for letter in string.gmatch('erp', '.') do
@@ -20,9 +34,9 @@ for at = FIRST, #ARGV do
         mark(id, life, IS_WAITING)
         enter(id, life)
         write(id, life)
-        retried[#retried + 1] = id
-    elseif IS_AGAIN and life and life[TOUCHED] == TOKEN then
-        retried[#retried + 1] = id  -- the first time, whose answer was lost
+        retried[#retried + 1] = ARGV[at]
+    elseif IS_AGAIN and life and life[ENDED_AT] == '' and life[TOUCHED] == TOKEN then
+        retried[#retried + 1] = ARGV[at]  -- the first time, whose answer was lost
     end
 end
 return answer(retried)

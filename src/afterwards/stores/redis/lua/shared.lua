@@ -1,12 +1,12 @@
 -- What every script begins with: the keys, the clock, and how a task's life is read, written and moved.
 --
 -- A script is one atomic step. It trusts nothing but the store: every write about a run is fenced by the life as it
--- stands here. Two hashes hold a task, `calls` what was added and never changes, `lives` what becomes of it. All other
+-- stands here. Two hashes hold a task, `calls` what was added, which seldom changes, `lives` what becomes of it. All other
 -- keys are indexes: sorted sets whose members of one score are read in the order of their bytes, like an index in SQL,
 -- so that nothing is ever scanned past. Instants are microseconds since 1970, as decimal text.
 
 local META, CALLS, LIVES, TEXTS, INDEX, WAITING, SUSPECTS, FOLLOWERS, UNKNOWN, RUNNING, STOPPING, ENDED, WORKERS, LEASES,
-    PAUSED, LINES, SCHEDULES = unpack(KEYS)
+    PAUSED, LINES, SCHEDULES, HOLDERS, TWINS, NAMES, KEPT = unpack(KEYS)
 local CHANNEL, CALLER, OFFSET, TOKEN, IS_AGAIN = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
 local MOST_ENDED, MOST_BYTES, FIRST = tonumber(ARGV[6]), tonumber(ARGV[7]), 8
 

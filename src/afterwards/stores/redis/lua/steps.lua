@@ -34,7 +34,7 @@ local function has_text(life, letter)
     return find(life[HAS], letter, 1, true)
 end
 
--- Texts that few tasks have: e(rror), r(esult), p(rogress), k(ey). Empty: none.
+-- Texts that few tasks have: e(rror), r(esult), p(rogress), k(ey), u(nique for). Empty: none.
 local function set_text(id, life, letter, text)
     if text ~= '' then
         call('HSET', TEXTS, id .. letter, text)
@@ -59,8 +59,88 @@ local function finish(id, life, state)
     call('ZADD', ENDED, NOW_TEXT, id)
 end
 
+-- Keys: under a function's name and a key, who took it last, and until when he holds it if he has been erased. The ids of
+-- calls that found their key held are other names of its holder.
+
+local function field_of(name, key)
+    return name .. '\0' .. key
+end
+
+local function key_text(id, life)
+    return has_text(life, 'k') and call('HGET', TEXTS, id .. 'k')
+end
+
+-- When the key of an ended task is free; nil when that is so at once.
+local function free_at(id, life)
+    local unique_for = life[ENDED_AT] ~= '' and has_text(life, 'u') and call('HGET', TEXTS, id .. 'u')
+    local at = unique_for and life[ENDED_AT] + unique_for
+    return at and at > NOW and whole(at) or nil
+end
+
+-- Who holds a key now, and his life if he is still there; nil if nobody does.
+local function holder_of(field)
+    local held = call('HGET', HOLDERS, field)
+    if not held then
+        return nil
+    end
+    local id, kept_until = unpack(split(held))
+    local life = read(id)
+    if not life then
+        return kept_until ~= '' and tonumber(kept_until) > NOW and id or nil
+    end
+    if life[ENDED_AT] == '' or free_at(id, life) then
+        return id, life
+    end
+end
+
+local function hold(field, id)
+    call('HSET', HOLDERS, field, id .. '\0')
+    call('ZREM', KEPT, field)
+end
+
+local function add_twin(twin, id)
+    call('HSET', TWINS, twin, id)
+    call('ZADD', NAMES, 0, id .. twin)
+end
+
+local function twins_of(id)
+    local twins = {}
+    for at, member in ipairs(call('ZRANGEBYLEX', NAMES, '[' .. id, '(' .. id .. 'g')) do
+        twins[at] = id_of(member)
+    end
+    return twins
+end
+
+-- The task that an id names: another, if it is a twin.
+local function named_by(id)
+    return call('HGET', TWINS, id) or id
+end
+
+-- Before a task is erased: its key, unless that is held for longer, and its other names.
+local function let_go(id, life, key)
+    local field = field_of(line(life[LINE]).name, key)
+    local held = call('HGET', HOLDERS, field)
+    if held and split(held)[1] == id then
+        local at = free_at(id, life)
+        if at then
+            call('HSET', HOLDERS, field, id .. '\0' .. at)
+            call('ZADD', KEPT, at, field)
+        else
+            call('HDEL', HOLDERS, field)
+        end
+    end
+    for _, twin in ipairs(twins_of(id)) do
+        call('HDEL', TWINS, twin)
+        call('ZREM', NAMES, id .. twin)
+    end
+end
+
 local function erase(id, life)
-    call('HDEL', CALLS, id)
+    call('HDEL', CALLS, id)  -- first, since it makes room: what follows may not be refused
+    local key = key_text(id, life)
+    if key then
+        let_go(id, life, key)
+    end
     call('HDEL', LIVES, id)
     for letter in string.gmatch(life[HAS], '.') do
         call('HDEL', TEXTS, id .. letter)
