@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import timedelta
@@ -20,6 +22,7 @@ from afterwards.hooks import FailureHook
 from afterwards.house import House, Settings
 from afterwards.logs import WRITTEN, write_logs
 from afterwards.options import CallOptions, Options
+from afterwards.processes.pool import PoolSize
 from afterwards.redaction import Redaction
 from afterwards.retries import Duration, Retry, as_duration
 from afterwards.scheduling import Schedules
@@ -61,8 +64,9 @@ class Afterwards(UsingAfterwards):
     `app`: the app, or later `install(app)`. `url`: `sqlite:///path.db`, `sqlite://` (a private file, removed at the
     end); by default the variable `AFTERWARDS_URL`, else `sqlite:///afterwards.db`. `worker`: run a worker inside the
     app's process; `AFTERWARDS_WORKER=0` turns it off. `concurrency`: tasks at once; `threads`: how many of them may be
-    `def` functions. `queues`: which queues the worker serves, None for all. `retry`: the default policy. `lease`: how
-    long a worker is believed alive after it last renewed. `grace`: how long running tasks may go on at shutdown.
+    `def` functions; `processes`: how many isolated ones, by default one for each processor, and a process runs
+    `tasks_per_process`. `queues`: which queues the worker serves, None for all. `retry`: the default policy. `lease`:
+    how long a worker is believed alive after it last renewed. `grace`: how long running tasks may go on at shutdown.
     `retention`: how long ended tasks are kept. `when_unnameable`: `"raise"` CannotName for a lambda, closure or bound
     method, or run it here, `"local"`, and not durably. `max_bytes`: the largest stored call. `add_timeout`: how long a
     request waits for the store before it gets 503. `migrate`: bring the store's schema up to date when it is opened;
@@ -83,6 +87,8 @@ class Afterwards(UsingAfterwards):
         worker: bool = True,
         concurrency: int = 100,
         threads: int = 40,
+        processes: int | None = None,
+        tasks_per_process: int = 100,
         queues: Sequence[str] | None = None,
         retry: Retry | None = None,
         lease: Duration = 15.0,
@@ -97,6 +103,7 @@ class Afterwards(UsingAfterwards):
             queues=checks.queue_names(queues),
             concurrency=checks.whole_number(concurrency, "concurrency"),
             threads=checks.whole_number(threads, "threads"),
+            pool=_pool_size(processes, tasks_per_process),
             lease=checks.some_time(lease, "lease"),
             grace=as_duration(grace, "grace"),
             retention=as_duration(retention, "retention"),
@@ -111,11 +118,11 @@ class Afterwards(UsingAfterwards):
             add_timeout=checks.some_time(add_timeout, "add_timeout"),
             migrate=checks.yes_or_no(migrate, "migrate") and environment.migration_allowed(),
         )
-        self.house = _house(settings)
-        super().__init__(self.house, AS_DECORATED)
-        self._begin(app)
+        self._begin(_house(settings), app)
 
-    def _begin(self, app: Starlette | None) -> None:
+    def _begin(self, house: House, app: Starlette | None) -> None:
+        super().__init__(house, AS_DECORATED)
+        self.house = house
         self.schedules = Schedules(self.house)
         self.every = self.schedules.every
         if app is not None:
@@ -161,18 +168,29 @@ class Afterwards(UsingAfterwards):
         priority: int = DEFAULT_PRIORITY,
         retry: Retry | None = None,
         timeout: Duration | None = None,
+        isolate: bool = False,
+        max_memory: str | int | None = None,
     ) -> Callable[[F], F]:
         """Note a function's options; the decorator returns the function itself, which stays plain code.
 
         `name` is what it is stored under (`module:qualname` if not given), `priority` 0–9, higher first. After
-        `timeout` (seconds or timedelta) a run is cancelled and has failed with TimedOut. Raises ValueError for
-        nonsense, CannotName for a function without a name.
+        `timeout` (seconds or timedelta) a run is cancelled and has failed with TimedOut. `isolate`: run it in a process
+        of its own, which is killed when it is to stop, or takes more than `max_memory` (`"512MB"`, or bytes). Raises
+        ValueError for nonsense, CannotName for a function without a name.
 
         Example:
             `@afterwards.task(queue="mail", retry=Retry(attempts=8))`
         """
         longest = None if timeout is None else checks.some_time(timeout, "timeout")
-        options = Options(name=name, queue=queue, priority=priority, retry=retry, timeout=longest)
+        options = Options(
+            name=name,
+            queue=queue,
+            priority=priority,
+            retry=retry,
+            timeout=longest,
+            isolate=checks.isolation(isolate),
+            max_memory=None if max_memory is None else checks.memory(max_memory, "max_memory"),
+        )
 
         def note(function: F) -> F:
             self.house.registry.note(function, options)
@@ -311,6 +329,15 @@ def _solver(house: House) -> Solver:
     except ImportError as error:
         raise CannotSolve("dependencies of tasks are solved by FastAPI: pip install 'afterwards[fastapi]'") from error
     return Dependencies(house)
+
+
+def _pool_size(processes: int | None, tasks_each: int) -> PoolSize:
+    if processes is None:
+        processes = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return PoolSize(
+        processes=checks.whole_number(processes, "processes"),
+        tasks_each=checks.whole_number(tasks_each, "tasks_per_process"),
+    )
 
 
 def _when_unnameable(value: str | None) -> WhenUnnameable | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar, cast
 
 from afterwards.options import check_retry, check_word
+from afterwards.resident import can_see_others
 from afterwards.retries import Retry, as_duration
+from afterwards.sizes import size
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -18,6 +21,26 @@ def whole_number(value: object, what: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{what} is a whole number of at least 1, not {value!r}")
     return value
+
+
+def isolation(value: object) -> bool:
+    """Whether a function is to run in a process of its own; not on Windows."""
+    if yes_or_no(value, "isolate") and sys.platform == "win32":
+        raise ValueError("isolate=True starts processes in a way that Windows does not have: leave it out there")
+    return value is True
+
+
+def memory(value: object, what: str) -> int:
+    """Bytes, as a number or as a text with a unit; only where it can be seen how much a process takes."""
+    if isinstance(value, str):
+        amount = size(value)
+    elif isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        amount = value
+    else:
+        raise ValueError(f"{what} is a text such as '512MB', or a number of bytes, not {value!r}")
+    if not can_see_others():
+        raise ValueError(f"{what} needs /proc, which tells how much memory a process takes: this system has none")
+    return amount
 
 
 def yes_or_no(value: object, what: str) -> bool:

@@ -88,3 +88,18 @@ class RequestEnded(AfterwardsError):
 
 class NotInstalled(AfterwardsError):
     """A request or call came to an app, or in a mode, for which no `Afterwards` was installed."""
+
+
+class CannotIsolate(AfterwardsError):
+    """An isolated function cannot be run in a process of its own: that cannot be started, or cannot import it."""
+
+
+class ProcessDied(AfterwardsError):
+    """The process in which an isolated task ran has ended under it: a segfault, `os._exit`, a kill.
+
+    A failure like others, which spends an attempt, and the worker lives on: `Retry(unless=(ProcessDied,))` names it.
+    """
+
+
+class OutOfMemory(AfterwardsError):
+    """An isolated task took more memory than its `max_memory`, and was killed."""

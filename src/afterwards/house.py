@@ -8,8 +8,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, partial
+from weakref import WeakSet
 
 from afterwards.batch import Batch, Taker, TaskHandle, WhenUnnameable
+from afterwards.done_in import InOwnTransaction
 from afterwards.elsewhere import run_elsewhere
 from afterwards.errors import StoreUnavailable, StoreUnusable, UnknownTask
 from afterwards.events import Events, NobodyWorks, StoreAway, StoreOpened
@@ -20,6 +22,7 @@ from afterwards.life import ProofOfLife
 from afterwards.options import CallOptions
 from afterwards.registry import Registry
 from afterwards.retries import Retry
+from afterwards.runner import Runner
 from afterwards.shift import WorkerOptions
 from afterwards.solving import Solver
 from afterwards.store import Store
@@ -46,6 +49,14 @@ class Settings:
     migrate: bool = True
 
 
+_houses: WeakSet[House] = WeakSet()
+
+
+def houses() -> list[House]:
+    """Those of this process, for code that has only imported what made them."""
+    return list(_houses)
+
+
 class House:
     """One store with its functions, its events and at most one worker in this process.
 
@@ -68,6 +79,7 @@ class House:
         self._takers: list[Taker] = []
         self._take_store()
         self.watcher = Watcher(lambda ids: self.store.find(Search(ids=ids), limit=len(ids)))
+        _houses.add(self)
 
     # Opening and closing
 
@@ -137,10 +149,16 @@ class House:
             options or self.settings.options,
             open_store=self._open_store,
             solver=self.solver,
-            joining=self._joining,
+            joining=self.joining,
             timetable=self.timetable,
             failure_hooks=self.failure_hooks,
+            url=self.settings.url,
         )
+
+    def new_runner(self, events: Events, joining: InOwnTransaction | None) -> Runner:
+        """What runs single tasks of this house, where there is no worker."""
+        threads = self.settings.options.threads
+        return Runner(self.registry, events, threads=threads, solver=self.solver, joining=joining)
 
     # Adding
 
@@ -172,7 +190,7 @@ class House:
         if options.transaction is not None:
             if not self._is_test():
                 call = self.registry.call(function, args, kwargs, options)
-                await self._joining.join_awaited(call, options.transaction)
+                await self.joining.join_awaited(call, options.transaction)
                 return TaskHandle(id=call.id)
             options = replace(options, transaction=None)
         batch = self.batch()
@@ -192,7 +210,7 @@ class House:
         if options.transaction is None or self._is_test():
             return run_elsewhere(lambda: self.add(function, args, kwargs, options))
         call = self.registry.call(function, args, kwargs, options)
-        self._joining.join(call, options.transaction)
+        self.joining.join(call, options.transaction)
         return TaskHandle(id=call.id)
 
     def _worker_for_add(self) -> Worker | None:
@@ -221,8 +239,8 @@ class House:
     def _take_store(self) -> None:
         settings = self.settings
         self.store: Store = store_for(settings.url, add_timeout=settings.add_timeout, migrate=settings.migrate)
-        self._joining = Joining(self.store, self.events)
-        self._takers[:1] = [HandOff(self.store, self.events, self._worker_for_add, self._joining)]
+        self.joining = Joining(self.store, self.events)
+        self._takers[:1] = [HandOff(self.store, self.events, self._worker_for_add, self.joining)]
 
     async def _open_store(self) -> None:
         """Open it and say so once; also when it was away at first and the worker opens it in the end."""

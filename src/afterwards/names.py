@@ -65,6 +65,11 @@ def name_to_be(function: Callee) -> str:
     return f"{importable}:{qualname}"
 
 
+def module_of(function: Callee) -> str:
+    """The module that another process imports to have `function`. Raises CannotName when there is none."""
+    return name_to_be(function).partition(":")[0]
+
+
 def resolve(name: str) -> Callee:
     """The function that stands under `module:qualname`, its module imported if need be. Raises UnknownFunction."""
     module_name, _, qualname = name.partition(":")

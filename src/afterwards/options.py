@@ -16,7 +16,7 @@ HIGHEST_PRIORITY = 9
 class Options:
     """What a decorator notes about a function. `name` is what it is stored under, None for `module:qualname`.
 
-    Raises ValueError in words.
+    `max_memory`, in bytes, is for an isolated function only. Raises ValueError in words.
     """
 
     name: str | None = None
@@ -24,8 +24,12 @@ class Options:
     priority: int = DEFAULT_PRIORITY
     retry: Retry | None = None
     timeout: timedelta | None = None
+    isolate: bool = False
+    max_memory: int | None = None
 
     def __post_init__(self) -> None:
+        if self.max_memory is not None and not self.isolate:
+            raise ValueError("max_memory needs isolate=True: only a process of its own can be measured and killed")
         if self.name is not None:
             check_word(self.name, "name")
         check_word(self.queue, "queue")

@@ -14,7 +14,7 @@ from afterwards.annotations import Dependency, signatures
 from afterwards.codec import Arguments
 from afterwards.errors import CallTooLarge, CannotName
 from afterwards.ids import new_id
-from afterwards.names import BrokenModule, UnknownFunction, inwards, name_of, name_to_be, resolve, standing
+from afterwards.names import BrokenModule, UnknownFunction, inwards, module_of, name_of, name_to_be, resolve, standing
 from afterwards.options import CallOptions, Options
 from afterwards.parameters import Parameters
 from afterwards.partials import Args, Callee, unfold
@@ -58,6 +58,8 @@ class Registry:
         """
         function = getattr(function, "__func__", function)  # under @staticmethod and @classmethod
         name = options.name or name_to_be(function)
+        if options.isolate:
+            name_to_be(function)  # whatever it is stored under, another process has to import it
         other = self._named.get(name, function)
         if not _same_again(other, function):
             raise ValueError(
@@ -113,6 +115,15 @@ class Registry:
         except UnknownFunction:
             return False
         return True
+
+    def isolates(self, name: str) -> bool:
+        """Whether the function of this name is to run in a process of its own."""
+        function = self._named.get(name)
+        return function is not None and self._noted[function].isolate
+
+    def isolated_modules(self) -> tuple[str, ...]:
+        """The modules that a process has to import for the isolated functions, each once."""
+        return tuple(sorted({module_of(function) for function, options in self._noted.items() if options.isolate}))
 
     def retry_for(self, task: Task) -> Retry:
         """The policy of a task: its call's, else its function's, else the default."""

@@ -30,6 +30,7 @@ from afterwards.failures import failure_of
 from afterwards.local import run_locally
 from afterwards.names import UnknownFunction
 from afterwards.outcomes import Ending, Outcome
+from afterwards.processes.isolation import Isolation
 from afterwards.registry import Function, Registry
 from afterwards.solving import Solution, Solver
 from afterwards.tasks import NO_DELAY, Call, Task, TaskId
@@ -62,7 +63,8 @@ class Runner:
     """Runs tasks: `async def` functions in this loop, `def` functions in up to `threads` threads of their own.
 
     `solver` solves dependencies; it is asked for only by functions that have some. `joining` lets a task be settled in
-    a transaction of its own; without it, as in tests that run inline, it is done when it returns.
+    a transaction of its own; without it, as in tests that run inline, it is done when it returns. `isolation` runs
+    isolated functions in processes; without it they run here, as the others.
     """
 
     def __init__(
@@ -73,12 +75,13 @@ class Runner:
         threads: int,
         solver: Callable[[], Solver],
         joining: InOwnTransaction | None = None,
+        isolation: Isolation | None = None,
     ) -> None:
         self._registry = registry
         self._events = events
         self._threads = threads
         self._solver = solver
-        self._joining = joining
+        self._joining, self._isolation = joining, isolation
         self._limiter: anyio.CapacityLimiter | None = None
         self._in_threads: set[TaskId] = set()
 
@@ -97,6 +100,8 @@ class Runner:
         if self._events.heard(TaskStarted):
             self._events.say(TaskStarted(task=task))
         try:
+            if self._isolation is not None and self._isolation.takes(task):
+                return await self._isolated(task, time.monotonic(), self._isolation)
             return await self._outcome(task, time.monotonic(), overran)
         except Exception as error:  # an error whose own code is broken; it ends this task and not the worker
             return outcomes.failed(task.claim, failure_of(error))
@@ -131,6 +136,13 @@ class Runner:
                 raise
             raised = None  # it was interrupted when it was done
         return await self._ended(attempt, raised, timedelta(seconds=time.monotonic() - began))
+
+    async def _isolated(self, task: Task, began: float, isolation: Isolation) -> Outcome:
+        try:
+            return await isolation.run(task)
+        except Exception as error:  # where it was raised here is nobody's matter
+            took = timedelta(seconds=time.monotonic() - began)
+            return self._raised(task, error.with_traceback(None), took)
 
     def _prepared(self, task: Task, overran: Overran) -> _Try:
         function = self._registry.find(task.name)

@@ -18,6 +18,7 @@ from afterwards.errors import AfterwardsError
 from afterwards.events import Events, LeaseWasLost, StoreAway, WorkerStarted, WorkerStopped
 from afterwards.keeper import Keeper
 from afterwards.life import ProofOfLife
+from afterwards.processes.pool import PoolSize
 from afterwards.store import Store
 from afterwards.tasks import Claim, WorkerCard, WorkerId
 
@@ -31,6 +32,7 @@ class WorkerOptions:
     queues: tuple[str, ...] | None
     concurrency: int
     threads: int
+    pool: PoolSize
     lease: timedelta
     grace: timedelta
     retention: timedelta

@@ -17,7 +17,6 @@ from afterwards.adding import AS_DECORATED
 from afterwards.batch import LocalCall
 from afterwards.house import House
 from afterwards.local import call_locally
-from afterwards.runner import Runner
 from afterwards.tasks import Call, TaskId, WorkerId, first_run
 from afterwards.transactions import Hand, Kind, Transaction, kind_of
 
@@ -64,7 +63,7 @@ class InlineTaker:
     """Runs what it takes in the request itself, once the response has been sent."""
 
     def __init__(self, house: House) -> None:
-        self._runner = Runner(house.registry, house.events, threads=house.settings.options.threads, solver=house.solver)
+        self._runner = house.new_runner(house.events, None)
         self._taken: dict[TaskId, Call] = {}
 
     async def take(self, calls: Sequence[Call], *, sent: bool) -> None:

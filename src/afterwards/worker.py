@@ -22,6 +22,8 @@ from afterwards.hooks import FailureHooks
 from afterwards.janitor import Janitor
 from afterwards.life import ProofOfLife
 from afterwards.outcomes import Ending, Outcome
+from afterwards.processes.isolation import Isolation
+from afterwards.processes.pool import Pool
 from afterwards.registry import Registry
 from afterwards.roll_call import RollCall
 from afterwards.runner import Runner
@@ -54,11 +56,13 @@ class Worker:
         joining: InOwnTransaction,
         timetable: Timetable,
         failure_hooks: FailureHooks,
+        url: str,
     ) -> None:
         self._store, self._registry, self._events, self._options = store, registry, events, options
         self._presence = Presence(events, "claim")
         self._slots = Slots(options.concurrency)
-        self._runner = Runner(registry, events, threads=options.threads, solver=solver, joining=joining)
+        self._pool = Pool(registry.isolated_modules, options.pool)
+        self._runner = self._new_runner(url, solver, joining)
         self._runs = Runs(self._runner, self._slots, events, failure_hooks, ended=self._ended)
         self._settler = Settler(store, events, is_idle=self._slots.is_idle, settled=self._settled)
         self._janitor = self._new_janitor(life, failure_hooks, timetable)
@@ -72,8 +76,7 @@ class Worker:
             lost=self._drop_everything,
             asked_to_stop=self._runs.stop,
         )
-        self._unknown: set[str] = set()
-        self._heads, self._suspects = set[TaskId](), set[TaskId]()
+        self._unknown, self._heads, self._suspects = set[str](), set[TaskId](), set[TaskId]()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self._nap: asyncio.Timeout | None = None
@@ -87,11 +90,13 @@ class Worker:
         self._thread = threading.get_ident()
         try:
             async with asyncio.TaskGroup() as self._group:
+                self._pool.begin(self._group)
                 settling = self._group.create_task(self._settler.run())
                 others = [self._group.create_task(self._claim_for_ever()), self._group.create_task(self._janitor.run())]
                 await self._stopping.wait()
                 _cancel(others)
                 await self._finish()
+                await self._pool.end()
                 _cancel([settling])
                 self.leaving = await self._shift.sign_off(self._left_behind)
         finally:
@@ -107,6 +112,11 @@ class Worker:
         self._settler.claims_for = None
         while not self._slots.is_idle():
             await self._wait_for_room()
+
+    def _new_runner(self, url: str, solver: Callable[[], Solver], joining: InOwnTransaction) -> Runner:
+        registry, threads = self._registry, self._options.threads
+        isolation = Isolation(registry, self._pool, url, joining.is_settled)
+        return Runner(registry, self._events, threads=threads, solver=solver, joining=joining, isolation=isolation)
 
     def _new_janitor(self, life: ProofOfLife, failure_hooks: FailureHooks, timetable: Timetable) -> Janitor:
         return Janitor(

@@ -45,7 +45,8 @@ class Journey:
     @property
     def environment(self) -> dict[str, str]:
         own = {"AFTERWARDS_URL": self.url, "JOURNEY_MARKS": str(self.folder / "marks")}
-        return {**os.environ, **own, **self.settings, "PYTHONPATH": str(HERE)}
+        paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        return {**os.environ, **own, **self.settings, "PYTHONPATH": os.pathsep.join(paths)}
 
     def marks(self, kind: str) -> list[list[str]]:
         """The words of each line that begins with `kind`."""

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from afterwards.resident import resident
 from afterwards.supervisor.limits import Limits
-from afterwards.supervisor.resident import resident
 
 MIB = 1024**2
 

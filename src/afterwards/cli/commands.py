@@ -28,7 +28,8 @@ from afterwards.cli.trouble import Trouble, UsedWrongly
 from afterwards.cli.words import harmless_lines
 from afterwards.cli.work import Shape, as_child, work
 from afterwards.errors import AfterwardsError
-from afterwards.supervisor.amounts import address, size
+from afterwards.sizes import size
+from afterwards.supervisor.addresses import address
 from afterwards.supervisor.limits import Limits
 from afterwards.supervisor.probes import CannotListen
 from afterwards.tasks import Search, State

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from afterwards import events
 from afterwards.events import Event, Events
 from afterwards.outcomes import Ending
+from afterwards.resident import resident
 from afterwards.supervisor.limits import Limits
 from afterwards.supervisor.reports import Report
-from afterwards.supervisor.resident import resident
 
 # Who is heard: those that try again by themselves and then say that the store is back.
 _TRY_AGAIN = ("open", "claim", "renew", "settle", "rescue")

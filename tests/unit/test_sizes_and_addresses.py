@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from afterwards.supervisor.amounts import address, size
+from afterwards.sizes import size
+from afterwards.supervisor.addresses import address
 
 MIB = 1024**2
 
