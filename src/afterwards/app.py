@@ -164,6 +164,8 @@ class Afterwards(UsingAfterwards):
         self,
         *,
         name: str | None = None,
+        aliases: Sequence[str] = (),
+        version: int = 1,
         queue: str = DEFAULT_QUEUE,
         priority: int = DEFAULT_PRIORITY,
         retry: Retry | None = None,
@@ -173,7 +175,8 @@ class Afterwards(UsingAfterwards):
     ) -> Callable[[F], F]:
         """Note a function's options; the decorator returns the function itself, which stays plain code.
 
-        `name` is what it is stored under (`module:qualname` if not given), `priority` 0–9, higher first. After
+        `name` is what it is stored under (`module:qualname` if not given), `aliases` what it was stored under before;
+        its tasks are not run by code of a lower `version`. `priority` is 0–9, higher first. After
         `timeout` (seconds or timedelta) a run is cancelled and has failed with TimedOut. `isolate`: run it in a process
         of its own, which is killed when it is to stop, or takes more than `max_memory` (`"512MB"`, or bytes). Raises
         ValueError for nonsense, CannotName for a function without a name.
@@ -184,6 +187,8 @@ class Afterwards(UsingAfterwards):
         longest = None if timeout is None else checks.some_time(timeout, "timeout")
         options = Options(
             name=name,
+            aliases=aliases,
+            version=version,
             queue=queue,
             priority=priority,
             retry=retry,

@@ -18,6 +18,8 @@ from afterwards.refusals import refusal
 from afterwards.sameness import same
 from afterwards.schemas import Schema
 
+_CURE = "Let the function take them again, then retry the task: it has all its tries"
+
 
 class CannotRead(ValueError):
     """The stored arguments do not fit the function any more; the message says in what."""
@@ -98,10 +100,12 @@ class _Form:
         try:
             values = self._schema.read(text)
         except ValidationError as error:
-            raise CannotRead(f"the stored arguments do not fit {self._name} any more: {_said(error)}") from error
+            raise CannotRead(
+                f"the stored arguments do not fit {self._name} any more: {_said(error)}. {_CURE}"
+            ) from None
         missing = self.parameters.required - values.keys()
         if missing:
-            raise CannotRead(f"{self._name} now requires what was not stored: {', '.join(sorted(missing))}")
+            raise CannotRead(f"{self._name} now requires what was not stored: {', '.join(sorted(missing))}. {_CURE}")
         return self.parameters.call(values)
 
     def _refusal(self, values: dict[str, object]) -> CannotStore:

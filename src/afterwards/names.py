@@ -87,6 +87,17 @@ def resolve(name: str) -> Callee:
     return found
 
 
+def versioned(name: str, version: int) -> str:
+    """The name that is stored for a version of a function; the first has none."""
+    return name if version == 1 else f"{name}@{version}"
+
+
+def parted(name: str) -> tuple[str, int]:
+    """A stored name without its version, and that."""
+    plain, sign, version = name.rpartition("@")
+    return (plain, int(version)) if sign and version.isascii() and version.isdigit() else (name, 1)
+
+
 def standing(function: Callee) -> Callee:
     """What stands at the function's own place: itself, or what a decorator wrapped around it."""
     try:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
+from afterwards.names import parted
 from afterwards.retries import Retry
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, NO_DELAY
 from afterwards.transactions import Transaction, kind_of
 
 HIGHEST_PRIORITY = 9
+LATEST_VERSION = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a decorator notes about a function. `name` is what it is stored under, None for `module:qualname`.
 
-    `max_memory`, in bytes, is for an isolated function only. Raises ValueError in words.
+    `aliases` are older names of it, `version` that of the least code which can run its tasks. `max_memory`, in bytes,
+    is for an isolated function only. Raises ValueError in words.
     """
 
     name: str | None = None
+    aliases: Sequence[str] = ()
+    version: int = 1
     queue: str = DEFAULT_QUEUE
     priority: int = DEFAULT_PRIORITY
     retry: Retry | None = None
@@ -31,7 +38,9 @@ class Options:
         if self.max_memory is not None and not self.isolate:
             raise ValueError("max_memory needs isolate=True: only a process of its own can be measured and killed")
         if self.name is not None:
-            check_word(self.name, "name")
+            _check_name(self.name, "name")
+        _check_aliases(self.aliases)
+        _check_version(self.version)
         check_word(self.queue, "queue")
         _check_priority(self.priority)
         check_retry(self.retry)
@@ -70,6 +79,8 @@ class CallOptions:
         if self.priority is not None:
             _check_priority(self.priority)
         check_retry(self.retry)
+        if not isinstance(self.ordered, bool):
+            raise ValueError(f"ordered is True or False, not {self.ordered!r}")
         if self.transaction is not None:
             kind_of(self.transaction)
 
@@ -102,6 +113,24 @@ def _check_instant(instant: datetime, what: str) -> None:
         instant.astimezone(UTC)
     except OverflowError:
         raise ValueError(f"{what} is beyond what clocks can count: {instant!r}") from None
+
+
+def _check_name(value: object, what: str) -> None:
+    check_word(value, what)
+    if parted(str(value))[1] != 1:
+        raise ValueError(f"{what} ends in a version, which version= writes behind it: {value!r}")
+
+
+def _check_aliases(value: object) -> None:
+    if not isinstance(value, tuple | list):
+        raise ValueError(f"aliases takes a tuple of older names, such as ('old.module:name',), not {value!r}")
+    for each in cast("tuple[object, ...]", value):
+        _check_name(each, "aliases")
+
+
+def _check_version(value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LATEST_VERSION:
+        raise ValueError(f"version is a whole number from 1 to {LATEST_VERSION}, not {value!r}")
 
 
 def check_word(value: object, what: str) -> None:

@@ -14,7 +14,18 @@ from afterwards.annotations import Dependency, signatures
 from afterwards.codec import Arguments
 from afterwards.errors import CallTooLarge, CannotName
 from afterwards.ids import new_id
-from afterwards.names import BrokenModule, UnknownFunction, inwards, module_of, name_of, name_to_be, resolve, standing
+from afterwards.names import (
+    BrokenModule,
+    UnknownFunction,
+    inwards,
+    module_of,
+    name_of,
+    name_to_be,
+    parted,
+    resolve,
+    standing,
+    versioned,
+)
 from afterwards.options import CallOptions, Options
 from afterwards.parameters import Parameters
 from afterwards.partials import Args, Callee, unfold
@@ -60,14 +71,18 @@ class Registry:
         name = options.name or name_to_be(function)
         if options.isolate:
             name_to_be(function)  # whatever it is stored under, another process has to import it
-        other = self._named.get(name, function)
-        if not _same_again(other, function):
-            raise ValueError(
-                f"two functions are named {name!r}: {_place(other)} and {_place(function)}. Give one another name=."
-            )
+        names = (name, *options.aliases)
+        for each in names:
+            other = self._named.get(each, function)
+            if not _same_again(other, function):
+                raise ValueError(
+                    f"two functions are named {each!r}: {_place(other)} and {_place(function)}. Give one another "
+                    "name=, and an alias to one only."
+                )
         if dependencies := _declared_by(function):
             self._check(dependencies)
-        self._noted[function], self._named[name] = options, function
+        self._noted[function] = options
+        self._named.update(dict.fromkeys(names, function))
         self._functions.clear()  # what was used before it was noted
 
     def call(self, function: Callee, args: Args, kwargs: Mapping[str, object], options: CallOptions) -> Call:
@@ -98,10 +113,20 @@ class Registry:
         )
 
     def find(self, name: str) -> Function:
-        """The function of a stored task: by its decorator's name, else imported. Raises UnknownFunction."""
-        noted = self._named.get(name)
-        function = resolve(name) if noted is None else standing(noted)
-        return self._functions.get(function) or self._keep(function, found_as=name)
+        """The function of a stored task: by its decorator's name or alias, else imported.
+
+        Raises UnknownFunction, also when it was stored by a newer version of the function than this process has.
+        """
+        plain, version = parted(name)
+        noted = self._named.get(plain)
+        function = resolve(plain) if noted is None else standing(noted)
+        found = self._functions.get(function) or self._keep(function, found_as=plain)
+        if version > found.options.version:
+            raise UnknownFunction(
+                f"{name} was stored by version {version} of {plain}, and this process has version "
+                f"{found.options.version}: it waits for a worker with that version"
+            )
+        return found
 
     def knows(self, name: str) -> bool:
         """Whether `find` would find it. Made to be asked often: a module that fails to import is not run each time."""
@@ -118,7 +143,7 @@ class Registry:
 
     def isolates(self, name: str) -> bool:
         """Whether the function of this name is to run in a process of its own."""
-        function = self._named.get(name)
+        function = self._named.get(parted(name)[0])
         return function is not None and self._noted[function].isolate
 
     def isolated_modules(self) -> tuple[str, ...]:
@@ -140,8 +165,12 @@ class Registry:
         return next((options.name for options in noted if options.name), None) or name_to_be(function)
 
     def known_names(self) -> tuple[str, ...]:
-        """The names of all decorated functions."""
-        return tuple(self._named)
+        """The names of all decorated functions, as tasks that they can run may be stored."""
+        return tuple(
+            versioned(name, version)
+            for name, function in self._named.items()
+            for version in range(1, self._noted[function].version + 1)
+        )
 
     def _known(self, function: Callee) -> Function:
         try:
@@ -158,11 +187,13 @@ class Registry:
             if found_as is None:
                 raise
             name = found_as
+        options = next((self._noted[inner] for inner in inwards(function) if inner in self._noted), Options())
+        name = versioned(name, options.version)
         made = Function(
             name=name,
             function=function,
             is_async=is_async(function),
-            options=next((self._noted[inner] for inner in inwards(function) if inner in self._noted), Options()),
+            options=options,
             arguments=Arguments(function, name),
         )
         self._functions[function] = made

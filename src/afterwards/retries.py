@@ -69,6 +69,10 @@ class Retry:
     unless: tuple[ErrorKind, ...] = ()
 
     def __post_init__(self) -> None:
+        _check_number(self.attempts, "attempts", int)
+        _check_number(self.crashes, "crashes", int)
+        _check_number(self.factor, "factor", float)
+        _check_number(self.jitter, "jitter", float)
         if self.attempts < 1:
             raise ValueError(f"attempts counts the first try, so it is at least 1, not {self.attempts!r}")
         if self.crashes < 0:
@@ -104,6 +108,12 @@ class Retry:
         except OverflowError:  # larger than any float, unless the first is nothing
             wait = longest if first else 0.0
         return timedelta(seconds=wait * (1 + self.jitter * (2 * chance - 1)))
+
+
+def _check_number(value: object, what: str, kind: type[int] | type[float]) -> None:
+    """Asked at run time: what is no number could be compared with none."""
+    if isinstance(value, bool) or not isinstance(value, int | kind):
+        raise ValueError(f"{what} is a {'whole ' if kind is int else ''}number, not {value!r}")
 
 
 def _check_kinds(kinds: object, what: str) -> None:

@@ -22,6 +22,7 @@ import anyio.to_thread
 from afterwards import outcomes
 from afterwards.batch import LocalCall
 from afterwards.cancelling import was_cancelled_from_outside
+from afterwards.codec import CannotRead
 from afterwards.current import enter, leave
 from afterwards.done_in import DoneIn, InOwnTransaction, NotCommitted
 from afterwards.errors import DeadlinePassed
@@ -124,7 +125,9 @@ class Runner:
             attempt = self._prepared(task, overran)
         except UnknownFunction as error:
             return outcomes.unknown(task.claim, failure_of(error, hide=__file__))
-        except Exception as error:  # CannotRead, or annotations from which no schema can be made any more
+        except CannotRead as error:
+            return outcomes.failed(task.claim, replace(failure_of(error, hide=__file__), kind="arguments"))
+        except Exception as error:  # annotations from which no schema can be made any more
             return outcomes.failed(task.claim, failure_of(error, hide=__file__))
         if self._joining is not None:
             added = tuple[Call, ...] if attempt.solution is None else attempt.solution.settled_early

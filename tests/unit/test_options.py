@@ -31,6 +31,7 @@ A_DAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
         ({"priority": -1}, "priority is a whole number from 0 to 9"),
         ({"priority": True}, "priority is a whole number"),
         ({"priority": 5.0}, "priority is a whole number"),
+        ({"ordered": "no"}, "ordered is True or False"),
     ],
 )
 def test_what_makes_no_sense_at_a_call_is_refused_in_words(said, words):

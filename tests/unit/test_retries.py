@@ -77,7 +77,13 @@ def test_only_and_unless_choose_by_class_or_by_name(retry, error, again):
     ("said", "words"),
     [
         ({"attempts": 0}, "attempts counts the first try"),
+        ({"attempts": 2.5}, "attempts is a whole number"),
+        ({"attempts": "3"}, "attempts is a whole number"),
+        ({"attempts": True}, "attempts is a whole number"),
         ({"crashes": -1}, "crashes cannot be negative"),
+        ({"crashes": None}, "crashes is a whole number"),
+        ({"factor": "2"}, "factor is a number"),
+        ({"jitter": None}, "jitter is a number"),
         ({"factor": 0.5}, "factor"),
         ({"factor": math.nan}, "factor"),
         ({"factor": math.inf}, "factor"),
