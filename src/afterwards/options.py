@@ -79,10 +79,14 @@ class CallOptions:
         if self.priority is not None:
             _check_priority(self.priority)
         check_retry(self.retry)
-        if not isinstance(self.ordered, bool):
-            raise ValueError(f"ordered is True or False, not {self.ordered!r}")
+        _check_yes_or_no(self.ordered, "ordered")
         if self.transaction is not None:
             kind_of(self.transaction)
+
+
+def _check_yes_or_no(value: object, what: str) -> None:
+    if not isinstance(value, bool):
+        raise ValueError(f"{what} is True or False, not {value!r}")
 
 
 def _check_due(due: object, delay: timedelta) -> None:

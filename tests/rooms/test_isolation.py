@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from afterwards import Afterwards, Retry, State, Task
+from afterwards.testing import inline
 from tests.rooms import isolated_functions as functions
 from tests.rooms.builders import until
 
@@ -220,6 +221,14 @@ async def test_what_it_logs_comes_to_the_loggers_of_the_worker(
     assert (warning.getMessage(), warning.levelno, vars(warning)["order"]) == ("a warning of the task", 30, 7)
     assert warning.process != os.getpid()
     assert "raise Picky(3, 4)" in caplog.text
+
+
+async def test_in_tests_that_run_inline_it_runs_here(diary: Path) -> None:
+    afterwards = Afterwards(url="sqlite://")
+    functions.isolate_all(afterwards)
+    with inline(afterwards):
+        await afterwards.add(functions.who, str(diary))
+    assert lines(diary) == [str(os.getpid())]
 
 
 # Processes come and go

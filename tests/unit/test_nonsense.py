@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from afterwards import Afterwards, Again, Retry
+from afterwards import Afterwards, Again, CannotName, Retry, checks
 from tests.unit.some_tasks import send
 
 ON_A_FUNCTION: list[tuple[dict[str, Any], str]] = [
@@ -96,6 +97,22 @@ def afterwards() -> Afterwards:
 def test_on_a_function(afterwards: Afterwards, said: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         afterwards.task(**said)
+
+
+def test_what_the_system_cannot_do_is_refused(afterwards: Afterwards, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "can_see_others", lambda: False)
+    with pytest.raises(ValueError, match="max_memory needs /proc"):
+        afterwards.task(isolate=True, max_memory="512MB")
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(ValueError, match="Windows does not have"):
+        afterwards.task(isolate=True)
+
+
+def test_what_another_process_could_not_import_is_not_isolated(afterwards: Afterwards) -> None:
+    def inner() -> None: ...
+
+    with pytest.raises(CannotName, match="defined inside a function"):
+        afterwards.task(isolate=True, name="inner")(inner)
 
 
 @pytest.mark.parametrize(("said", "words"), AT_A_CALL)
