@@ -314,6 +314,19 @@ class Afterwards(UsingAfterwards):
 
         return accepted(self.house, task, location)
 
+    def dashboard(self, *, auth: Auth | None = None, redact: Sequence[str] = ()) -> Starlette:
+        """Pages for people, to mount under any path: `app.mount("/afterwards", afterwards.dashboard(auth=is_admin))`.
+
+        Without `auth` they are open to this machine alone, and that only while the app is in debug mode. `auth` is as
+        for `status_router`: `"read"` looks, `"all"` steers too. Whatever stands under a name such as `password` or
+        `token` is hidden, in arguments, results and errors; `redact` adds names. Needs the extra `[dashboard]`.
+
+        Raises ImportError without Jinja2, ValueError for nonsense.
+        """
+        from afterwards.dashboard import dashboard
+
+        return dashboard(self.house, visitors.checked(auth), Redaction(redact))
+
     async def drain(self) -> None:
         """Run everything that is due, and what that adds, then return: for tests and scripts."""
         await self.house.drain()

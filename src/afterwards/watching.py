@@ -46,6 +46,29 @@ class Watcher:
         return sum(len(eyes.ids) for eyes in self._eyes.values())
 
 
+class SharedLook:
+    """What many wait for and one does: who comes first, in the event loop that he comes in."""
+
+    def __init__(self, look: Callable[[], Awaitable[None]]) -> None:
+        self._look = look
+        self._looking: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Future[None]]
+        self._looking = weakref.WeakKeyDictionary()
+
+    async def __call__(self) -> None:
+        """Wait for the next look, or be who looks. It may be cut short, and then nothing new is seen."""
+        loop = asyncio.get_running_loop()
+        others = self._looking.get(loop)
+        if others is not None:
+            await asyncio.wait([others])
+            return
+        looking = self._looking[loop] = loop.create_future()
+        try:
+            await self._look()
+        finally:
+            del self._looking[loop]
+            looking.set_result(None)
+
+
 class _Eyes:
     """Those of one event loop. `picture` is what the last look saw."""
 
@@ -54,8 +77,8 @@ class _Eyes:
         self.ids: Counter[TaskId] = Counter()
         self.picture: dict[TaskId, Task] = {}
         self._seen: frozenset[TaskId] = frozenset()
-        self._looking: asyncio.Future[None] | None = None
         self._pause = PAUSE
+        self.look = SharedLook(self._look)
 
     @contextmanager
     def on(self, task_id: TaskId) -> Generator[None]:
@@ -71,20 +94,8 @@ class _Eyes:
         """Whether the last look was at this one too; it was not, if somebody has come since."""
         return task_id in self._seen
 
-    async def look(self) -> None:
-        """Wait for the next look, or be who looks. It may be cut short, and then nothing new is seen."""
-        if self._looking is not None:
-            await asyncio.wait([self._looking])
-            return
-        looking = self._looking = asyncio.get_running_loop().create_future()
-        try:
-            await asyncio.sleep(self._pause)
-            await self._look()
-        finally:
-            self._looking = None
-            looking.set_result(None)
-
     async def _look(self) -> None:
+        await asyncio.sleep(self._pause)
         loop = asyncio.get_running_loop()
         ids, began = tuple(self.ids), loop.time()
         try:

@@ -23,6 +23,7 @@ from afterwards.cli.pruning import prune_tasks
 from afterwards.cli.queues import pause_queues, resume_queues
 from afterwards.cli.saying import App, Json, Url
 from afterwards.cli.schedules import schedules
+from afterwards.cli.serving import serve_dashboard
 from afterwards.cli.steering import cancel_tasks, retry_tasks
 from afterwards.cli.trouble import Trouble, UsedWrongly
 from afterwards.cli.words import harmless_lines
@@ -46,6 +47,8 @@ app.add_typer(schedules)
 
 Ids = Annotated[list[UUID], typer.Argument(metavar="ID...", help="The ids of the tasks.", show_default=False)]
 Queues = Annotated[list[str], typer.Argument(metavar="QUEUE...", help="The names of the queues.", show_default=False)]
+
+Port = Annotated[int | None, typer.Option(min=1, max=65535, help="By default a free one.", show_default=False)]
 
 Read = TypeVar("Read")
 
@@ -81,9 +84,7 @@ def afterwards(
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Run it through with nobody watching, a kill included.")] = False,
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="By default a free one.", show_default=False)
-    ] = None,
+    port: Port = None,
     directory: Annotated[
         Path | None, typer.Option(help="Keep the files there; by default they go with the demo.", show_default=False)
     ] = None,
@@ -236,6 +237,16 @@ def move(
 ) -> None:
     """Carry all waiting tasks into another store. No worker may run here; broken off, it goes on where it was."""
     move_tasks(instance(app, url), to, dry_run=dry_run, json=json)
+
+
+@app.command("dashboard")
+def dashboard_(
+    app: App = None,
+    url: Url = None,
+    port: Port = None,
+) -> None:
+    """Serve the dashboard of a store on this machine, for this machine alone. Ctrl-C ends it."""
+    serve_dashboard(instance(app, url), port)
 
 
 @app.command()

@@ -6,7 +6,8 @@ import shlex
 from datetime import datetime
 
 from afterwards.checkup import Finding, note, well, wrong
-from afterwards.cli.words import ago, harmless
+from afterwards.cli.words import harmless
+from afterwards.phrases import ago
 from afterwards.tasks import Census, Hold, SignedOn, State
 
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from afterwards.cli.words import ago, ahead, first_line, harmless, harmless_lines, table
+from afterwards.cli.words import first_line, harmless, harmless_lines, table
+from afterwards.phrases import ago, ahead
 from afterwards.tasks import DEFAULT_PRIORITY, State, Task
 
 _ERROR_WIDTH = 80

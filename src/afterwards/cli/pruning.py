@@ -8,7 +8,7 @@ from datetime import timedelta
 from afterwards.app import Afterwards
 from afterwards.cli.looking import exists
 from afterwards.cli.printing import print_json, print_text
-from afterwards.cli.words import duration
+from afterwards.phrases import duration
 
 _AT_ONCE = 1_000
 

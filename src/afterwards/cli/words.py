@@ -1,13 +1,10 @@
-"""Words for a terminal: times, tables, and text from strangers made harmless. Pure."""
+"""Words for a terminal: tables, and text from strangers made harmless. Pure."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from textwrap import fill
-
-_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
 
 
 def harmless(text: str) -> str:
@@ -25,25 +22,6 @@ def first_line(text: str, longest: int) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     line = harmless(lines[0]) if lines else ""
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
-
-
-def ago(instant: datetime, now: datetime) -> str:
-    """`2 s ago`; what lies ahead by a clock that goes differently is just now."""
-    return f"{duration(max(now - instant, timedelta(0)))} ago"
-
-
-def ahead(instant: datetime, now: datetime) -> str:
-    """`in 2 s`, or `now` when the moment has come."""
-    return f"in {duration(instant - now)}" if instant > now else "now"
-
-
-def duration(length: timedelta) -> str:
-    """In the largest unit that gives a whole number: `15 ms`, `2 s`, `3 min`, `5 h`, `12 d`."""
-    seconds = length.total_seconds()
-    for name, unit in _UNITS:
-        if seconds >= unit:
-            return f"{seconds // unit:.0f} {name}"
-    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

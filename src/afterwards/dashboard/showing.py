@@ -1,0 +1,146 @@
+"""How values are shown: times, numbers, JSON, names. Texts come out plain; the templates escape them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from afterwards.phrases import ago, ahead, duration
+from afterwards.tasks import Hold, State, Task
+
+LONGEST_TEXT = 10_000
+LONGEST_LINE = 160
+_HELD = {
+    Hold.AFTER: "waits for the task before it in its request",
+    Hold.UNKNOWN: "no worker knows its function",
+    Hold.LIMIT: "waits for a place within its limit",
+    Hold.RATE: "waits for its rate",
+}
+
+
+def exact(instant: datetime) -> str:
+    """For those who point at a relative time."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def relative(instant: datetime, now: datetime) -> str:
+    """`2 s ago`, `in 3 min`."""
+    return ahead(instant, now) if instant > now else ago(instant, now)
+
+
+def length(span: timedelta | None) -> str:
+    """`15 ms`, or a dash."""
+    if span is None:
+        return "–"
+    seconds = span.total_seconds()
+    return f"{seconds:.1f} s" if 1 <= seconds < 10 else duration(span)
+
+
+def number(value: int) -> str:
+    """With thin spaces, so that large ones can be read."""
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def pretty(text: str | None) -> str:
+    """JSON as it is read best, cut to a length. Numbers stay as they are, however large."""
+    if text is None:
+        return ""
+    try:
+        return cut(json.dumps(json.loads(text), ensure_ascii=False, indent=2))
+    except (ValueError, RecursionError):
+        return cut(text)
+
+
+def brief(text: str) -> str:
+    """JSON in one line: the arguments of a call as one would write them."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return visible(text[:LONGEST_LINE])
+    if isinstance(value, dict):
+        items = cast("dict[str, object]", value).items()
+        line = visible(", ".join(f"{name}={_short(item)}" for name, item in items))
+    else:
+        line = visible(_short(value))
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, str) and len(value) > LONGEST_LINE:
+        value = f"{value[:LONGEST_LINE]}…"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def cut(text: str) -> str:
+    """What is too long for a page is left out, and it is said how much."""
+    shown = visible(text[:LONGEST_TEXT])
+    left = len(text) - LONGEST_TEXT
+    return f"{shown}\n… and {left:,} characters more" if left > 0 else shown
+
+
+def visible(text: str) -> str:
+    """Marks that turn the direction of writing, and control characters, are written out."""
+    return "".join(one if one in "\n\t" or _is_plain(one) else f"\\u{ord(one):04x}" for one in text)
+
+
+def _is_plain(character: str) -> bool:
+    return character.isprintable() or character == " "
+
+
+def first_line(text: str) -> str:
+    """The first line that says something."""
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return visible(line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…")
+
+
+def short_name(name: str) -> str:
+    """The function without its module."""
+    return visible(name.rpartition(":")[2] or name)
+
+
+def held(task: Task) -> str:
+    """Why it may not start yet, in words."""
+    return "" if task.held is None else _HELD[task.held]
+
+
+def moment(task: Task) -> datetime:
+    """The instant that matters in its state."""
+    match task.state:
+        case State.WAITING:
+            return task.due
+        case State.RUNNING:
+            return task.started or task.due
+        case State.DONE | State.FAILED | State.CANCELLED:
+            return task.ended or task.due
+
+
+def percent(progress: str | None) -> tuple[float, float, str] | None:
+    """How much is done, of how much, and what it says; None where it says nothing."""
+    try:
+        said = json.loads(progress or "null")
+        if not isinstance(said, dict):
+            return None
+        said = cast("dict[str, Any]", said)
+        done, of = float(said.get("done") or 0), float(said.get("of") or 0)
+    except (ValueError, TypeError):
+        return None
+    return done, of, visible(str(said.get("say") or ""))
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "exact": exact,
+    "relative": relative,
+    "length_of": length,
+    "number": number,
+    "pretty": pretty,
+    "brief": brief,
+    "cut": cut,
+    "visible": visible,
+    "first_line": first_line,
+    "short_name": short_name,
+    "held": held,
+    "moment": moment,
+    "percent": percent,
+}

@@ -1,0 +1,95 @@
+"""The overview, and the page of one task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from afterwards.dashboard.charts import chart
+from afterwards.dashboard.sampling import frames, paces, ran, slots, waited
+from afterwards.errors import UnknownTask
+from afterwards.tasks import Census, Search, State, Task
+
+if TYPE_CHECKING:
+    from afterwards.dashboard.desk import Desk
+
+SAMPLE = 1_000
+AN_HOUR = timedelta(hours=1)
+SLOTS = 60
+ROWS = 8
+
+
+async def overview(desk: Desk, request: Request) -> Response:
+    """What is going on, what is stuck and why, and how fast it goes."""
+    census = await desk.pulse.census()
+    sample = [desk.redaction.task(task) for task in await desk.house.store.find(Search(), limit=SAMPLE)]
+    failed = await desk.house.store.find(Search(state=State.FAILED), limit=ROWS)
+    since = _since(sample, census.now)
+    return await desk.page(
+        request,
+        "overview.html",
+        "",
+        troubles=troubles(census),
+        sample=len(sample),
+        since=since,
+        chart=chart(slots(sample, since=since, now=census.now, count=SLOTS)),
+        by_function=paces(sample, lambda task: task.name)[:ROWS],
+        by_queue=paces(sample, lambda task: task.queue)[:ROWS],
+        failures=[desk.redaction.task(task) for task in failed],
+    )
+
+
+def _since(sample: Sequence[Task], now: datetime) -> datetime:
+    """An hour ago, or where the sample begins if it is full and does not reach so far."""
+    if len(sample) < SAMPLE:
+        return now - AN_HOUR
+    return max(now - AN_HOUR, min(sample[-1].added, now - timedelta(seconds=SLOTS)))
+
+
+def troubles(census: Census) -> list[str]:
+    """What is stuck, and why, in words. Pure."""
+    found: list[str] = []
+    if not census.workers and census.by_state.get(State.WAITING):
+        found.append(
+            "No worker is signed on, so nothing runs. Start the app with its lifespan, or a worker by itself: "
+            "afterwards worker main:afterwards"
+        )
+    for queue in census.paused:
+        waiting = census.waiting_by_queue.get(queue, 0)
+        if waiting:
+            found.append(f"The queue {queue} is paused, and {_tasks(waiting)} there.")
+    if census.unknown_names:
+        names = ", ".join(census.unknown_names[:5])
+        found.append(f"No worker knows {names}: its tasks wait until one comes that has it.")
+    leaving = [worker.label for worker in census.workers if worker.leaving]
+    if leaving:
+        found.append(f"{', '.join(leaving)} has stopped, but some of its threads still run.")
+    return found
+
+
+def _tasks(count: int) -> str:
+    return "1 task waits" if count == 1 else f"{count:,} tasks wait"
+
+
+async def one_task(desk: Desk, request: Request) -> Response:
+    """Everything that is known about one."""
+    task_id = request.path_params["task_id"]
+    try:
+        task = desk.redaction.task(await desk.house.get(task_id))
+    except UnknownTask as error:
+        return await desk.refuse(request, "There is no such task", str(error), 404)
+    after = await desk.house.store.find(Search(ids=(task.after,)), limit=1) if task.after else []
+    return await desk.page(
+        request,
+        "task.html",
+        "tasks",
+        task=task,
+        before=desk.redaction.task(after[0]) if after else None,
+        waited=waited(task),
+        ran=ran(task),
+        frames=frames(task.error.traceback) if task.error else [],
+    )

@@ -1,0 +1,26 @@
+"""Times as people say them. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
+
+
+def ago(instant: datetime, now: datetime) -> str:
+    """`2 s ago`; what lies ahead by a clock that goes differently is just now."""
+    return f"{duration(max(now - instant, timedelta(0)))} ago"
+
+
+def ahead(instant: datetime, now: datetime) -> str:
+    """`in 2 s`, or `now` when the moment has come."""
+    return f"in {duration(instant - now)}" if instant > now else "now"
+
+
+def duration(length: timedelta) -> str:
+    """In the largest unit that gives a whole number: `15 ms`, `2 s`, `3 min`, `5 h`, `12 d`."""
+    seconds = length.total_seconds()
+    for name, unit in _UNITS:
+        if seconds >= unit:
+            return f"{seconds // unit:.0f} {name}"
+    return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
