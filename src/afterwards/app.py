@@ -7,6 +7,8 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import timedelta
+from enum import StrEnum
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, cast
 
 from starlette.applications import Starlette
@@ -30,6 +32,7 @@ from afterwards.shift import WorkerOptions
 from afterwards.solving import Solver
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, Census, Search, State, Task, TaskId
 from afterwards.testing import InlineTaker
+from afterwards.tracing import UNTRACED, Tracing
 from afterwards.visitors import Auth
 
 if TYPE_CHECKING:
@@ -70,8 +73,9 @@ class Afterwards(UsingAfterwards):
     `retention`: how long ended tasks are kept. `when_unnameable`: `"raise"` CannotName for a lambda, closure or bound
     method, or run it here, `"local"`, and not durably. `max_bytes`: the largest stored call. `add_timeout`: how long a
     request waits for the store before it gets 503. `migrate`: bring the store's schema up to date when it is opened;
-    `AFTERWARDS_MIGRATE=0` turns it off, and then one that is missing or behind refuses to start. Durations are seconds
-    or timedelta.
+    `AFTERWARDS_MIGRATE=0` turns it off, and then one that is missing or behind refuses to start. `traces`: what
+    OpenTelemetry hears of, once the app has set it up: `"tasks"` added and run, writes to the `"store"` too, or
+    nothing, `"off"`; or a `traces.Traces` with a tracer provider of its own. Durations are seconds or timedelta.
 
     Raises UnsupportedURL, or ValueError for a number that makes no sense.
 
@@ -98,27 +102,27 @@ class Afterwards(UsingAfterwards):
         max_bytes: int = A_MEBIBYTE,
         add_timeout: Duration = 5.0,
         migrate: bool = True,
+        traces: Literal["off", "tasks", "store"] | Tracing = "tasks",
     ) -> None:
-        options = WorkerOptions(
-            queues=checks.queue_names(queues),
-            concurrency=checks.whole_number(concurrency, "concurrency"),
-            threads=checks.whole_number(threads, "threads"),
-            pool=_pool_size(processes, tasks_per_process),
-            lease=checks.some_time(lease, "lease"),
-            grace=as_duration(grace, "grace"),
-            retention=as_duration(retention, "retention"),
-        )
         settings = Settings(
             url=environment.store_url() if url is None else checks.url(url),
             worker=checks.yes_or_no(worker, "worker") and environment.worker_allowed(),
-            options=options,
+            options=WorkerOptions(
+                queues=checks.queue_names(queues),
+                concurrency=checks.whole_number(concurrency, "concurrency"),
+                threads=checks.whole_number(threads, "threads"),
+                pool=_pool_size(processes, tasks_per_process),
+                lease=checks.some_time(lease, "lease"),
+                grace=as_duration(grace, "grace"),
+                retention=as_duration(retention, "retention"),
+            ),
             retry=checks.policy(retry),
             max_bytes=checks.whole_number(max_bytes, "max_bytes"),
             when_unnameable=_when_unnameable(when_unnameable),
             add_timeout=checks.some_time(add_timeout, "add_timeout"),
             migrate=checks.yes_or_no(migrate, "migrate") and environment.migration_allowed(),
         )
-        self._begin(_house(settings), app)
+        self._begin(_house(settings, _tracing(traces)), app)
 
     def _begin(self, house: House, app: Starlette | None) -> None:
         super().__init__(house, AS_DECORATED)
@@ -332,8 +336,28 @@ class Afterwards(UsingAfterwards):
         await self.house.drain()
 
 
-def _house(settings: Settings) -> House:
-    house = House(settings, _solver)
+class WhatToTrace(StrEnum):
+    """What `traces=` takes."""
+
+    OFF = "off"
+    TASKS = "tasks"
+    STORE = "store"
+
+
+def _tracing(traces: str | Tracing) -> Tracing:
+    """OpenTelemetry's API comes with FastAPI; where it is missing, nobody can have set up traces."""
+    if not isinstance(traces, str):
+        return traces
+    what = checks.choice(traces, WhatToTrace, "traces")
+    if what is WhatToTrace.OFF or find_spec("opentelemetry") is None:
+        return UNTRACED
+    from afterwards.traces import Traces
+
+    return Traces(writes=what is WhatToTrace.STORE)
+
+
+def _house(settings: Settings, tracing: Tracing) -> House:
+    house = House(settings, _solver, tracing)
     house.events.hear(write_logs, *WRITTEN)
     if environment.runs_inline():
         house.take_by(InlineTaker(house))

@@ -17,6 +17,7 @@ from afterwards.ids import new_id
 from afterwards.options import CallOptions
 from afterwards.registry import Registry
 from afterwards.tasks import NO_DELAY, Call, TaskId
+from afterwards.tracing import Tracing
 from afterwards.transactions import Transaction
 
 Function = Callable[..., object]
@@ -70,8 +71,9 @@ class Taker(Protocol):
 class Batch:
     """Gathers the calls of one request, from any thread."""
 
-    def __init__(self, registry: Registry, taker: Taker, when_unnameable: WhenUnnameable) -> None:
+    def __init__(self, registry: Registry, taker: Taker, when_unnameable: WhenUnnameable, tracing: Tracing) -> None:
         self._registry = registry
+        self._tracing = tracing
         self._taker = taker
         self._when_unnameable = when_unnameable
         self._lock = threading.Lock()
@@ -87,7 +89,7 @@ class Batch:
     ) -> TaskHandle:
         """Gather one call. Raises CannotName, CannotStore or CallTooLarge here, and keeps the others."""
         try:
-            call = self._registry.call(function, args, kwargs, options)
+            call = self._tracing.added(self._registry.call(function, args, kwargs, options))
         except CannotName as error:
             if self._when_unnameable is WhenUnnameable.RAISE or options.transaction is not None:
                 raise

@@ -15,6 +15,7 @@ from afterwards.joining import Joining
 from afterwards.local import run_locally
 from afterwards.store import Store
 from afterwards.tasks import NO_DELAY, Call, Task, TaskId
+from afterwards.tracing import UNTRACED, Tracing
 from afterwards.transactions import Transaction
 from afterwards.worker import Worker
 
@@ -22,21 +23,30 @@ from afterwards.worker import Worker
 class HandOff:
     """The taker of a house that is open for work."""
 
-    def __init__(self, store: Store, events: Events, worker: Callable[[], Worker | None], joining: Joining) -> None:
+    def __init__(
+        self,
+        store: Store,
+        events: Events,
+        worker: Callable[[], Worker | None],
+        joining: Joining,
+        tracing: Tracing = UNTRACED,
+    ) -> None:
         self._store = store
         self._events = events
         self._worker = worker
         self._presence = Presence(events, "add")
         self._joining = joining
+        self._tracing = tracing
 
     async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
         """Store the calls; those that the worker here has room for are claimed by the same write."""
         worker = self._worker()
         try:
-            if worker is None or not worker.is_here:
-                await self._store.add(calls)
-            else:
-                await self._take_with(worker, calls, sent=sent)
+            with self._tracing.storing(calls):
+                if worker is None or not worker.is_here:
+                    await self._store.add(calls)
+                else:
+                    await self._take_with(worker, calls, sent=sent)
         except StoreUnavailable as error:
             self._presence.away(error)
             raise

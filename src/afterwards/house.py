@@ -29,6 +29,7 @@ from afterwards.store import Store
 from afterwards.stores import store_for
 from afterwards.tasks import Search, State, Task, TaskId
 from afterwards.timetable import Timetable
+from afterwards.tracing import UNTRACED, Tracing
 from afterwards.watching import Watcher
 from afterwards.worker import Worker
 
@@ -63,8 +64,9 @@ class House:
     `solver` makes what solves the dependencies of tasks, when the first function asks for it.
     """
 
-    def __init__(self, settings: Settings, solver: Callable[[House], Solver]) -> None:
+    def __init__(self, settings: Settings, solver: Callable[[House], Solver], tracing: Tracing = UNTRACED) -> None:
         self.settings = settings
+        self.tracing = tracing
         self.events = Events()
         self.timetable = Timetable()
         self.failure_hooks = FailureHooks(self.events)
@@ -153,12 +155,13 @@ class House:
             timetable=self.timetable,
             failure_hooks=self.failure_hooks,
             url=self.settings.url,
+            tracing=self.tracing,
         )
 
-    def new_runner(self, events: Events, joining: InOwnTransaction | None) -> Runner:
+    def new_runner(self, events: Events, joining: InOwnTransaction | None, tracing: Tracing = UNTRACED) -> Runner:
         """What runs single tasks of this house, where there is no worker."""
-        threads = self.settings.options.threads
-        return Runner(self.registry, events, threads=threads, solver=self.solver, joining=joining)
+        threads, solver = self.settings.options.threads, self.solver
+        return Runner(self.registry, events, threads=threads, solver=solver, joining=joining, tracing=tracing)
 
     # Adding
 
@@ -177,7 +180,8 @@ class House:
 
     def batch(self, when_unnameable: WhenUnnameable = WhenUnnameable.RAISE) -> Batch:
         """A batch for one request, or for one add outside of any; what the user set goes before what a door wishes."""
-        return Batch(self.registry, self._takers[-1], self.settings.when_unnameable or when_unnameable)
+        when = self.settings.when_unnameable or when_unnameable
+        return Batch(self.registry, self._takers[-1], when, self.tracing)
 
     async def add(
         self,
@@ -189,7 +193,7 @@ class House:
         """Store one call now; it may start at once. With a `transaction`, let that store it."""
         if options.transaction is not None:
             if not self._is_test():
-                call = self.registry.call(function, args, kwargs, options)
+                call = self.tracing.added(self.registry.call(function, args, kwargs, options))
                 await self.joining.join_awaited(call, options.transaction)
                 return TaskHandle(id=call.id)
             options = replace(options, transaction=None)
@@ -209,7 +213,7 @@ class House:
         """The same for code that cannot await; a transaction is written to in the calling thread, which owns it."""
         if options.transaction is None or self._is_test():
             return run_elsewhere(lambda: self.add(function, args, kwargs, options))
-        call = self.registry.call(function, args, kwargs, options)
+        call = self.tracing.added(self.registry.call(function, args, kwargs, options))
         self.joining.join(call, options.transaction)
         return TaskHandle(id=call.id)
 
@@ -240,7 +244,7 @@ class House:
         settings = self.settings
         self.store: Store = store_for(settings.url, add_timeout=settings.add_timeout, migrate=settings.migrate)
         self.joining = Joining(self.store, self.events)
-        self._takers[:1] = [HandOff(self.store, self.events, self._worker_for_add, self.joining)]
+        self._takers[:1] = [HandOff(self.store, self.events, self._worker_for_add, self.joining, self.tracing)]
 
     async def _open_store(self) -> None:
         """Open it and say so once; also when it was away at first and the worker opens it in the end."""

@@ -36,6 +36,7 @@ from afterwards.registry import Function, Registry
 from afterwards.solving import Solution, Solver
 from afterwards.tasks import NO_DELAY, Call, Task, TaskId
 from afterwards.timeouts import Limit
+from afterwards.tracing import UNTRACED, Tracing
 
 Overran: TypeAlias = Callable[[Outcome | None], None]
 
@@ -77,12 +78,13 @@ class Runner:
         solver: Callable[[], Solver],
         joining: InOwnTransaction | None = None,
         isolation: Isolation | None = None,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         self._registry = registry
         self._events = events
         self._threads = threads
         self._solver = solver
-        self._joining, self._isolation = joining, isolation
+        self._joining, self._isolation, self._tracing = joining, isolation, tracing
         self._limiter: anyio.CapacityLimiter | None = None
         self._in_threads: set[TaskId] = set()
 
@@ -96,6 +98,12 @@ class Runner:
 
         `overran` is called if it goes on after its timeout, with the outcome that it has all the same.
         """
+        with self._tracing.running(task) as how_it_ended:
+            outcome = await self._run(task, overran)
+            how_it_ended(outcome)
+        return outcome
+
+    async def _run(self, task: Task, overran: Overran) -> Outcome:
         if (late := _too_late(task)) is not None:
             return outcomes.failed(task.claim, failure_of(late))
         if self._events.heard(TaskStarted):
@@ -112,6 +120,12 @@ class Runner:
 
         Returns what it added: to be stored, and to be run here.
         """
+        with self._tracing.running(task) as how_it_ended:
+            added = await self._called(task)
+            how_it_ended(outcomes.done(task.claim))
+        return added
+
+    async def _called(self, task: Task) -> tuple[Sequence[Call], Sequence[LocalCall]]:
         if (late := _too_late(task)) is not None:
             raise late
         attempt = self._prepared(task, lambda outcome: None)

@@ -64,7 +64,8 @@ class Call:
     `arguments` is JSON text. `delay` counts from the moment of storing, by the store's clock; `due` is an instant that
     the user gave, and wins. `after` is the id of the call before it in its request's line. `crashes` is how many dead
     processes the task is allowed; `retry` and `timeout` are set only when they were given at the call. After its
-    `deadline` the task is not started: an instant, or how long after the moment of storing.
+    `deadline` the task is not started: an instant, or how long after the moment of storing. `trace` comes back with the
+    task: where it was added, in the words of whoever traces.
 
     Of the calls of one function under one `key`, one is a task at a time: it holds the key until it has ended, and for
     `unique_for` after that. With `replace` it takes the place of one that waits.
@@ -82,6 +83,7 @@ class Call:
     retry: Retry | None = None
     timeout: timedelta | None = None
     deadline: datetime | timedelta | None = None
+    trace: str | None = None
     key: str | None = None
     unique_for: timedelta | None = None
     replace: bool = False
@@ -133,6 +135,7 @@ class Task:
     retry: Retry | None = None
     timeout: timedelta | None = None
     deadline: datetime | None = None
+    trace: str | None = None
     unique_for: timedelta | None = None
     twins: tuple[TaskId, ...] = ()
 
@@ -164,6 +167,7 @@ def first_run(call: Call, *, now: datetime, worker: WorkerId) -> Task:
         retry=call.retry,
         timeout=call.timeout,
         deadline=_deadline_of(call, now),
+        trace=call.trace,
         key=call.key,
         unique_for=call.unique_for,
     )

@@ -13,6 +13,7 @@ import random
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 
 from afterwards import outcomes
 from afterwards.done_in import InOwnTransaction
@@ -35,6 +36,7 @@ from afterwards.solving import Solver
 from afterwards.store import Store
 from afterwards.tasks import NO_DELAY, Claim, Task, TaskId, WorkerId
 from afterwards.timetable import Ticker, Timetable
+from afterwards.tracing import Tracing
 
 POLL = 1.0  # seconds, jittered: every wake-up is only a hint, this stands behind it
 _STILL_RUNNING_HERE = timedelta(seconds=1)
@@ -57,12 +59,12 @@ class Worker:
         timetable: Timetable,
         failure_hooks: FailureHooks,
         url: str,
+        tracing: Tracing,
     ) -> None:
         self._store, self._registry, self._events, self._options = store, registry, events, options
-        self._presence = Presence(events, "claim")
-        self._slots = Slots(options.concurrency)
+        self._presence, self._slots = Presence(events, "claim"), Slots(options.concurrency)
         self._pool = Pool(registry.isolated_modules, options.pool)
-        self._runner = self._new_runner(url, solver, joining)
+        self._runner = self._new_runner(url, solver, joining, tracing)
         self._runs = Runs(self._runner, self._slots, events, failure_hooks, ended=self._ended)
         self._settler = Settler(store, events, is_idle=self._slots.is_idle, settled=self._settled)
         self._janitor = self._new_janitor(life, failure_hooks, timetable)
@@ -113,10 +115,12 @@ class Worker:
         while not self._slots.is_idle():
             await self._wait_for_room()
 
-    def _new_runner(self, url: str, solver: Callable[[], Solver], joining: InOwnTransaction) -> Runner:
-        registry, threads = self._registry, self._options.threads
-        isolation = Isolation(registry, self._pool, url, joining.is_settled)
-        return Runner(registry, self._events, threads=threads, solver=solver, joining=joining, isolation=isolation)
+    def _new_runner(
+        self, url: str, solver: Callable[[], Solver], joining: InOwnTransaction, tracing: Tracing
+    ) -> Runner:
+        isolation = Isolation(self._registry, self._pool, url, joining.is_settled)
+        runner = partial(Runner, self._registry, self._events, threads=self._options.threads, isolation=isolation)
+        return runner(solver=solver, joining=joining, tracing=tracing)
 
     def _new_janitor(self, life: ProofOfLife, failure_hooks: FailureHooks, timetable: Timetable) -> Janitor:
         return Janitor(

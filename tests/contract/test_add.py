@@ -134,6 +134,19 @@ async def test_a_timeout_given_at_the_call_is_kept_and_handed_to_whoever_claims(
     assert set(claimed.values()) == {None}
 
 
+async def test_a_trace_comes_back_with_the_task_to_whoever_claims_or_looks(store: TimedStore):
+    worker, trace = await sign_on(store), '{"traceparent": "00-ab-cd-01", "other": "ün"}'
+    running, call = await a_running_task(store, worker, trace=trace), a_call(trace=trace)
+    assert (running.trace, (await the_task(store, running.id)).trace) == (trace, trace)
+    await store.add([call, a_call()])
+    claimed = {task.id: task for task in await claim_all(store, worker)}
+    assert claimed.pop(call.id).trace == trace
+    assert {task.trace for task in claimed.values()} == {None}
+    await end_all(store, [running])
+    await store.retry([running.id])
+    assert (await the_task(store, running.id)).trace == trace
+
+
 @pytest.mark.parametrize(
     "deadline", [datetime(2040, 1, 1, 12, tzinfo=UTC), LAST_INSTANT, datetime(1, 1, 1, tzinfo=UTC)], ids=str
 )

@@ -59,6 +59,7 @@ def a_full_task(**options: object) -> Task:
         retry=Retry(attempts=9, crashes=2),
         timeout=timedelta(seconds=1.5),
         deadline=an_hour + timedelta(days=2),
+        trace='{"traceparent": "00-1-2-01"}',
         unique_for=timedelta(days=3),
         twins=(new_id(), new_id()),
     )

@@ -153,6 +153,7 @@ def _row(place: int, call: Call) -> dict[str, object]:
         "timeout": None if call.timeout is None else _interval(call.timeout),
         "deadline": _instant(call.deadline) if isinstance(call.deadline, datetime) else None,
         "time_left": _interval(call.deadline) if isinstance(call.deadline, timedelta) else None,
+        "trace": call.trace,
     }
 
 

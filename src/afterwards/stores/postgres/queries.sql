@@ -25,7 +25,7 @@ timestamptz '9999-12-31 23:59:59.999999+00'
 task.id, task.name, task.arguments, task.queue, task.priority, task.state, task.held, task.after, task.due, task.added,
 task.attempt, task.run, task.crashes, task.crashes_allowed, task.suspect, task.freed, task.worker, task.started,
 task.ended, task.error, task.result, task.progress, task.key, task.stop_asked, task.retry,
-task.timeout, task.deadline, task.unique_for
+task.timeout, task.deadline, task.unique_for, task.trace
 
 -- fragment: is_claimable
 -- What may be claimed, in the words of its index.
@@ -78,10 +78,10 @@ WITH call AS MATERIALIZED (
         :ids::uuid[], :call_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[],
         :afters::uuid[], :dues::timestamptz[], :delays::interval[], :crashes::integer[], :retries::text[],
         :timeouts::interval[], :deadlines::timestamptz[], :times_left::interval[], :keys::text[],
-        :unique_for::interval[], :claimed_by::text[]
+        :unique_for::interval[], :traces::text[], :claimed_by::text[]
     ) WITH ORDINALITY AS call (
         id, name, arguments, queue, priority, after, due_at, delay, crashes_allowed, retry, timeout, deadline_at,
-        time_left, key, unique_for, claimed_by, place
+        time_left, key, unique_for, trace, claimed_by, place
     )
 ),
 former AS MATERIALIZED (
@@ -98,7 +98,7 @@ judged AS MATERIALIZED (
 )
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry, worker,
-    started, timeout, deadline, key, unique_for
+    started, timeout, deadline, key, unique_for, trace
 )
 SELECT
     id, name, arguments, queue, priority,
@@ -107,7 +107,7 @@ SELECT
     after, due, {now}, is_claimed::integer, is_claimed::integer, crashes_allowed, retry,
     CASE WHEN is_claimed THEN claimed_by END,
     CASE WHEN is_claimed THEN {now} END,
-    timeout, deadline, key, unique_for
+    timeout, deadline, key, unique_for, trace
 FROM judged ORDER BY place
 ON CONFLICT (id) DO NOTHING
 RETURNING task.id, task.worker IS NOT NULL, task.added
@@ -174,14 +174,14 @@ SET arguments = call.arguments, queue = call.queue, priority = call.priority,
     deadline = CASE WHEN call.deadline IS NOT NULL OR call.time_left IS NOT NULL
         THEN least(greatest(coalesce(call.deadline, {now} + call.time_left), {first}), {last})
     END,
-    retry = call.retry, timeout = call.timeout, crashes_allowed = call.crashes_allowed, attempt = 0, crashes = 0,
-    suspect = false, started = NULL, error = NULL, result = NULL, progress = NULL
+    retry = call.retry, timeout = call.timeout, crashes_allowed = call.crashes_allowed, trace = call.trace, attempt = 0,
+    crashes = 0, suspect = false, started = NULL, error = NULL, result = NULL, progress = NULL
 FROM unnest(
     :replaced::uuid[], :arguments::text[], :queues::text[], :priorities::smallint[], :dues::timestamptz[],
     :delays::interval[], :crashes::integer[], :retries::text[], :timeouts::interval[], :deadlines::timestamptz[],
-    :times_left::interval[]
+    :times_left::interval[], :traces::text[]
 ) AS call (
-    id, arguments, queue, priority, due, delay, crashes_allowed, retry, timeout, deadline, time_left
+    id, arguments, queue, priority, due, delay, crashes_allowed, retry, timeout, deadline, time_left, trace
 )
 WHERE task.id = call.id AND task.state = 'waiting'
 
@@ -589,21 +589,21 @@ SELECT id, freed FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) ORDER BY seq
 -- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, timeout, unique_for, deadline, state
+    freed, started, retry, error, result, progress, key, timeout, unique_for, deadline, trace, state
 )
 SELECT
     id, name, arguments, queue, priority, held, after, least(greatest(due, {first}), {last}), added, attempt, run,
     crashes, crashes_allowed, suspect, freed, started, retry, error, result, progress, key, timeout, unique_for,
-    CASE WHEN deadline IS NOT NULL THEN least(greatest(deadline, {first}), {last}) END, 'waiting'
+    CASE WHEN deadline IS NOT NULL THEN least(greatest(deadline, {first}), {last}) END, trace, 'waiting'
 FROM unnest(
     :ids::uuid[], :task_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[], :holds::text[],
     :afters::uuid[], :dues::timestamptz[], :added::timestamptz[], :attempts::integer[], :runs::integer[],
     :crashes::integer[], :allowed::integer[], :suspects::boolean[], :turns_over::boolean[], :started::timestamptz[],
     :retries::text[], :errors::text[], :results::text[], :progress::text[], :keys::text[],
-    :timeouts::interval[], :deadlines::timestamptz[], :unique_for::interval[]
+    :timeouts::interval[], :deadlines::timestamptz[], :unique_for::interval[], :traces::text[]
 ) WITH ORDINALITY AS received (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, timeout, deadline, unique_for, place
+    freed, started, retry, error, result, progress, key, timeout, deadline, unique_for, trace, place
 )
 ORDER BY place
 ON CONFLICT (id) DO NOTHING

@@ -20,7 +20,7 @@ _STATES = {str(state): state for state in State}
 TaskRow = tuple[
     UUID, str, str, str, int, str, str | None, UUID | None, datetime, datetime, int, int, int, int, bool, bool,
     str | None, datetime | None, datetime | None, str | None, str | None, str | None, str | None, bool, str | None,
-    timedelta | None, datetime | None, timedelta | None,
+    timedelta | None, datetime | None, timedelta | None, str | None,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, datetime, datetime, bool]
 
@@ -58,6 +58,7 @@ def call_columns(calls: Sequence[Call]) -> dict[str, list[object]]:
         "times_left": [wait(call.deadline) if isinstance(call.deadline, timedelta) else None for call in calls],
         "keys": [call.key for call in calls],
         "unique_for": [_unique_for(call) for call in calls],
+        "traces": [call.trace for call in calls],
     }
 
 
@@ -119,6 +120,7 @@ def received_columns(tasks: Sequence[Task], holds: Sequence[Hold | None]) -> dic
         "timeouts": [task.timeout for task in tasks],
         "deadlines": [None if task.deadline is None else aware(task.deadline) for task in tasks],
         "unique_for": [_unique_for(task) for task in tasks],
+        "traces": [task.trace for task in tasks],
     }
 
 
@@ -135,7 +137,7 @@ def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
         suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-        deadline, unique_for,
+        deadline, unique_for, trace,
     ) = row  # fmt: skip
     return Task(
         id=own(id),
@@ -165,6 +167,7 @@ def _task(row: TaskRow) -> Task:
         retry=None if retry is None else stored.retry(retry),
         timeout=timeout,
         deadline=deadline,
+        trace=trace,
         unique_for=unique_for,
     )
 

@@ -37,6 +37,7 @@ def call_arguments(call: Call, claimer: WorkerId | None) -> tuple[Argument, ...]
         _number(stored.timeout_of(call)),
         _deadline(call.deadline),
         "" if call.key is None else f"{int(call.replace)}{_number(stored.unique_for_of(call))}\0{call.key}",
+        call.trace or "",
         claimer or "",
     )
 
@@ -89,6 +90,7 @@ def received_arguments(task: Task, hold: Hold | None) -> tuple[Argument, ...]:
         _number(stored.timeout_of(task)),
         _deadline(task.deadline),
         _number(stored.unique_for_of(task)),
+        task.trace or "",
         "".join(twin.hex for twin in task.twins),
     )
 
@@ -133,7 +135,6 @@ def _task(told: Told) -> Task:
     ) = life.split(b"\0")  # fmt: skip
     name, queue, priority, retry, arguments, timeout, deadline = call.decode().split("\0")
     texts = dict(zip(pairs[::2], pairs[1::2], strict=True)) if pairs else _NO_TEXTS
-    error, unique_for = texts.get(b"e"), texts.get(b"u")
     due_at = stored.instant(int(due))
     return Task(
         id=UUID(id.decode()),
@@ -155,7 +156,7 @@ def _task(told: Told) -> Task:
         worker=WorkerId(worker.decode()) if worker else None,
         started=_instant(started),
         ended=_instant(ended),
-        error=None if error is None else stored.failure(error.decode()),
+        error=None if (error := _text(texts, b"e")) is None else stored.failure(error),
         result=_text(texts, b"r"),
         progress=_text(texts, b"p"),
         key=_text(texts, b"k"),
@@ -163,7 +164,8 @@ def _task(told: Told) -> Task:
         retry=stored.retry(retry) if retry else None,
         timeout=stored.duration(int(timeout)) if timeout else None,
         deadline=stored.instant(int(deadline)) if deadline else None,
-        unique_for=None if unique_for is None else stored.duration(int(unique_for)),
+        trace=_text(texts, b"t"),
+        unique_for=None if (unique_for := _text(texts, b"u")) is None else stored.duration(int(unique_for)),
     )
 
 

@@ -67,12 +67,12 @@ def unknown_names(_: None) -> Talk[list[str]]:
 
 def cancellations(worker: WorkerId) -> Talk[list[Claim]]:
     """The runs of this worker that somebody asked to stop."""
-    return (yield from _claims("cancellations", worker))
+    return _claims((yield Ask("cancellations", [worker])), worker)
 
 
 def claims(worker: WorkerId) -> Talk[list[Claim]]:
     """The runs of this worker."""
-    return (yield from _claims("claims", worker))
+    return _claims((yield Ask("claims", [worker])), worker)
 
 
 def workers(_: None) -> Talk[list[SignedOn]]:
@@ -80,6 +80,6 @@ def workers(_: None) -> Talk[list[SignedOn]]:
     return rows.workers((yield Ask("workers")))
 
 
-def _claims(script: str, worker: WorkerId) -> Talk[list[Claim]]:
-    found = cast("list[tuple[bytes, bytes]]", (yield Ask(script, [worker])))
+def _claims(told: object, worker: WorkerId) -> list[Claim]:
+    found = cast("list[tuple[bytes, bytes]]", told)
     return [Claim(id=UUID(id.decode()), run=int(run), worker=worker) for id, run in found]

@@ -58,7 +58,7 @@ line (queue, priority, due) AS (
 json_array(
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
     suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-    deadline, unique_for
+    deadline, unique_for, trace
 )
 
 -- name: open_pairs
@@ -76,9 +76,9 @@ SELECT json_group_array(json_array(id, freed)) FROM afterwards_tasks WHERE id IN
 -- apart does. What is claimed in the same write goes in as running and never touches the claim index.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started, timeout, deadline, key, unique_for
+    worker, started, timeout, deadline, key, unique_for, trace
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: added_among
@@ -113,8 +113,8 @@ INSERT INTO afterwards_twins (id, task) VALUES (?, ?) ON CONFLICT (id) DO NOTHIN
 -- A waiting task takes on another call. Its id, its run, its hold and its place in its line stay.
 UPDATE afterwards_tasks
 SET arguments = :arguments, queue = :queue, priority = :priority, due = :due, deadline = :deadline, retry = :retry,
-    timeout = :timeout, crashes_allowed = :crashes_allowed, attempt = 0, crashes = 0, suspect = 0, started = NULL,
-    error = NULL, result = NULL, progress = NULL
+    timeout = :timeout, crashes_allowed = :crashes_allowed, trace = :trace, attempt = 0, crashes = 0, suspect = 0,
+    started = NULL, error = NULL, result = NULL, progress = NULL
 WHERE id = :id AND state = 'waiting'
 
 -- name: find_claimable
@@ -437,9 +437,9 @@ SELECT json_group_array({task}) FROM (
 -- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, state, timeout, deadline, unique_for
+    freed, started, retry, error, result, progress, key, state, timeout, deadline, unique_for, trace
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: twins_of
@@ -462,7 +462,7 @@ DELETE FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
 -- INSERT by its first word, since sqlite3 begins a transaction by itself only where it sees that.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started, timeout, deadline, key, unique_for
+    worker, started, timeout, deadline, key, unique_for, trace
 )
 SELECT
     json_extract(call.value, '$[0]'), json_extract(call.value, '$[1]'), json_extract(call.value, '$[2]'),
@@ -471,7 +471,7 @@ SELECT
     json_extract(call.value, '$[9]'), json_extract(call.value, '$[10]'), json_extract(call.value, '$[11]'),
     json_extract(call.value, '$[12]'), json_extract(call.value, '$[13]'), json_extract(call.value, '$[14]'),
     json_extract(call.value, '$[15]'), json_extract(call.value, '$[16]'), json_extract(call.value, '$[17]'),
-    json_extract(call.value, '$[18]'), json_extract(call.value, '$[19]')
+    json_extract(call.value, '$[18]'), json_extract(call.value, '$[19]'), json_extract(call.value, '$[20]')
 FROM json_each(:calls) AS call
 WHERE EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = :store)
 ORDER BY call.key

@@ -18,7 +18,7 @@ Row = tuple[str | int | None, ...]
 TaskRow = tuple[
     str, str, str, str, int, str, str | None, str | None, int, int, int, int, int, int, int, int, str | None,
     int | None, int | None, str | None, str | None, str | None, str | None, int, str | None, int | None,
-    int | None, int | None,
+    int | None, int | None, str | None,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, int, int, int]
 
@@ -56,6 +56,7 @@ def call_row(place: Place, now: int) -> Row:
         stored.deadline_of(call, now),
         call.key,
         stored.unique_for_of(call),
+        call.trace,
     )
 
 
@@ -71,6 +72,7 @@ def replacement(id: TaskId, call: Call, now: int) -> dict[str, str | int | None]
         "retry": None if call.retry is None else stored.retry_text(call.retry),
         "timeout": stored.timeout_of(call),
         "crashes_allowed": call.crashes,
+        "trace": call.trace,
     }
 
 
@@ -102,6 +104,7 @@ def received_row(task: Task, hold: Hold | None) -> Row:
         stored.timeout_of(task),
         None if task.deadline is None else stored.microseconds_at(task.deadline),
         stored.unique_for_of(task),
+        task.trace,
     )
 
 
@@ -138,7 +141,7 @@ def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
         suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-        deadline, unique_for,
+        deadline, unique_for, trace,
     ) = row  # fmt: skip
     due_at = stored.instant(due)
     return Task(
@@ -169,6 +172,7 @@ def _task(row: TaskRow) -> Task:
         retry=None if retry is None else stored.retry(retry),
         timeout=None if timeout is None else stored.duration(timeout),
         deadline=None if deadline is None else stored.instant(deadline),
+        trace=trace,
         unique_for=None if unique_for is None else stored.duration(unique_for),
     )
 

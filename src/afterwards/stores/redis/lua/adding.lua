@@ -1,11 +1,11 @@
 -- Stores the calls that stand in ARGV from `at` on. Used where calls come by themselves and where outcomes bring them.
 --
 -- Each is id, name, queue, priority, retry, arguments, due, delay, after, crashes allowed, timeout, deadline (after
--- a plus: how far from now), key, claimer. A key is a '1' for one that replaces, for how long it is held after the end, a
--- NUL, and its text; or ''. Ids that are stored already change nothing. The answer has a letter for each: '1' for one
+-- a plus: how far from now), key, trace, claimer. A key is a '1' for one that replaces, for how long it is held after the
+-- end, a NUL, and its text; or ''. Ids that are stored already change nothing. The answer has a letter for each: '1' for one
 -- that this write claimed; and the place of each twin, with the task whose twin it is.
 
-local CALL_WIDTH = 14
+local CALL_WIDTH = 15
 
 local function read_key(key)
     return string.match(key, '^(.)(%d*)%z(.*)$')
@@ -44,8 +44,8 @@ local function deadline_of(deadline)
 end
 
 local function store_call(at, incoming)
-    local id, name, queue, priority, retry, arguments, due, delay, after, allowed, timeout, deadline, key, claimer =
-        unpack(ARGV, at, at + CALL_WIDTH - 1)
+    local id, name, queue, priority, retry, arguments, due, delay, after, allowed, timeout, deadline, key, trace,
+        claimer = unpack(ARGV, at, at + CALL_WIDTH - 1)
     begin()
     due, deadline, after = due_of(due, delay), deadline_of(deadline), before(id, after)
     local held = is_held(id, after, incoming)
@@ -55,6 +55,7 @@ local function store_call(at, incoming)
         allowed, '0', '0', '0', '', '', '', TOKEN, '', after, '0',
     }
     call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments, timeout, deadline}, '\0'))
+    set_text(id, life, 't', trace)
     if key ~= '' then
         local _, unique_for, text = read_key(key)
         set_text(id, life, 'k', text)
@@ -74,13 +75,14 @@ end
 
 -- A waiting task takes on another call. Its id, its run, its hold and its place in its line stay.
 local function replace(id, life, at)
-    local _, name, queue, priority, retry, arguments, due, delay, _, allowed, timeout, deadline =
+    local _, name, queue, priority, retry, arguments, due, delay, _, allowed, timeout, deadline, _, trace =
         unpack(ARGV, at, at + CALL_WIDTH - 1)
     leave(id, life)
     call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments, timeout, deadline_of(deadline)}, '\0'))
     for letter in string.gmatch('erp', '.') do
         set_text(id, life, letter, '')
     end
+    set_text(id, life, 't', trace)
     life[LINE], life[DUE], life[ALLOWED] = line_of(queue, name, priority), due_of(due, delay), allowed
     life[ATTEMPT], life[CRASHES], life[SUSPECT], life[STARTED] = '0', '0', '0', ''
     mark(id, life, IS_WAITING)

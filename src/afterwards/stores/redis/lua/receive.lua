@@ -3,10 +3,10 @@
 --
 -- ARGV: for each task id, name, queue, priority, retry, arguments, hold, due, added, attempt, run, crashes, crashes
 -- allowed, suspect, whether its turn is over, started, after, error, result, progress, key, timeout, deadline, for how
--- long its key is held, its other names in one text. Answers with those that were new. A hold after a former is looked
--- at once more, since its turn may have ended meanwhile.
+-- long its key is held, trace, its other names in one text. Answers with those that were new. A hold after a former
+-- is looked at once more, since its turn may have ended meanwhile.
 
-local WIDTH = 25
+local WIDTH = 26
 
 local received, incoming = {}, {}
 for at = FIRST, #ARGV, WIDTH do
@@ -14,7 +14,7 @@ for at = FIRST, #ARGV, WIDTH do
 end
 for at = FIRST, #ARGV, WIDTH do
     local id, name, queue, priority, retry, arguments, held, due, added, attempt, run, crashes, allowed, suspect, freed,
-        started, after, error, result, progress, key, timeout, deadline, unique_for, twins =
+        started, after, error, result, progress, key, timeout, deadline, unique_for, trace, twins =
         unpack(ARGV, at, at + WIDTH - 1)
     local stored = read(id)
     if not stored then
@@ -34,6 +34,7 @@ for at = FIRST, #ARGV, WIDTH do
         set_text(id, life, 'p', progress)
         set_text(id, life, 'k', key)
         set_text(id, life, 'u', unique_for)
+        set_text(id, life, 't', trace)
         if key ~= '' and not holder_of(field_of(name, key)) then
             hold(field_of(name, key), id)
         end
