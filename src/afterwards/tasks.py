@@ -254,7 +254,10 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Census:
-    """How many tasks there are, and who works. `waiting_due` counts the waiting tasks that nothing holds back."""
+    """How many tasks there are, and who works. `waiting_due` counts the waiting tasks that nothing holds back.
+
+    `oldest_due` says of each queue that has such since when the first of them has been due.
+    """
 
     now: datetime
     by_state: Mapping[State, int] = field(default_factory=dict[State, int])
@@ -262,5 +265,6 @@ class Census:
     held: Mapping[Hold, int] = field(default_factory=dict[Hold, int])
     unknown_names: tuple[str, ...] = ()
     waiting_due: int = 0
+    oldest_due: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     workers: tuple[SignedOn, ...] = ()
     paused: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from tests.contract.builders import (
     crash,
     outcome,
     some_calls,
+    the_task,
 )
 
 
@@ -63,6 +64,21 @@ async def test_due_are_the_tasks_that_nothing_holds_back(store: TimedStore, work
     assert (await store.census()).waiting_due == 2
     await claim_all(store, worker)
     assert (await store.census()).waiting_due == 0
+
+
+async def test_of_each_queue_it_tells_since_when_the_first_has_been_due(store: TimedStore, worker: WorkerId):
+    first, high, other = a_call(), a_call(priority=9), a_call(queue="mail", priority=0)
+    await store.add([first])
+    store.clock_offset += HOUR
+    await store.add([high, other, a_call(queue="later", delay=HOUR), a_call(queue="paused")])
+    await store.add(a_line(2, queue="lined"))
+    await store.pause("paused", paused=True)
+    census = await store.census()
+    due = {call.id: (await the_task(store, call.id)).due for call in (first, high, other)}
+    assert set(census.oldest_due) == {"default", "mail", "lined"}
+    assert (census.oldest_due["default"], census.oldest_due["mail"]) == (due[first.id], due[other.id])
+    await store.cancel([first.id])
+    assert (await store.census()).oldest_due["default"] == due[high.id]
 
 
 async def test_suspects_that_are_due_are_counted_too(store: TimedStore):

@@ -18,7 +18,7 @@ _BY_STATE = {
     State.FAILED: "find_failed",
     State.CANCELLED: "find_cancelled",
 }
-CountRow = tuple[datetime | None, str, str, str | None, int, int]
+CountRow = tuple[datetime | None, str, str, str | None, int, int, datetime | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +80,8 @@ async def census(transaction: Transaction, _: None) -> Census:
     known, names = await workers(transaction, None), await unknown_names(transaction, None)
     paused = tuple(sorted(queue for _, kind, queue, *_ in counts if kind == "paused"))
     by_state, by_queue, held = Counter[State](), Counter[str](), Counter[Hold]()
-    waiting_due = 0
-    for _at, kind, subject, hold, tasks, due in counts:
+    waiting_due, oldest_due = 0, dict[str, datetime]()
+    for _at, kind, subject, hold, tasks, due, oldest in counts:
         if kind == "ended":
             by_state[State(subject)] += tasks
         elif kind == "running":
@@ -91,6 +91,7 @@ async def census(transaction: Transaction, _: None) -> Census:
             by_queue[subject] += tasks
             held.update({} if hold is None else {Hold(hold): tasks})
             waiting_due += 0 if subject in paused else due
+            oldest_due.update({} if oldest is None or subject in paused else {subject: oldest})
     return Census(
         now=next(at for at, *_others in counts if at is not None),
         by_state={state: by_state[state] for state in State},
@@ -98,6 +99,7 @@ async def census(transaction: Transaction, _: None) -> Census:
         held=dict(held),
         unknown_names=tuple(names),
         waiting_due=waiting_due,
+        oldest_due=oldest_due,
         workers=tuple(known),
         paused=paused,
     )

@@ -671,19 +671,21 @@ SELECT {task} FROM afterwards_tasks AS task WHERE state = 'cancelled' AND {page}
 SELECT {task} FROM afterwards_tasks AS task WHERE (:state::text IS NULL OR state = :state) AND {page}
 
 -- name: count_tasks
--- Everything at one moment, each part by its own index: what is counted, of what kind, why it is held, how many, and
--- how many of those are due.
+-- Everything at one moment, each part by its own index: what is counted, of what kind, why it is held, how many,
+-- how many of those are due, and since when the first.
 WITH waiting AS (
-    SELECT queue, NULL AS held, due <= {now} AS is_due FROM afterwards_tasks WHERE {is_claimable}
-    UNION ALL SELECT queue, NULL, due <= {now} FROM afterwards_tasks WHERE {is_suspect}
-    UNION ALL SELECT queue, held, false FROM afterwards_tasks WHERE held = 'after'
-    UNION ALL SELECT queue, held, false FROM afterwards_tasks WHERE held = 'unknown'
+    SELECT queue, NULL AS held, CASE WHEN due <= {now} THEN due END AS since
+    FROM afterwards_tasks WHERE {is_claimable}
+    UNION ALL SELECT queue, NULL, CASE WHEN due <= {now} THEN due END FROM afterwards_tasks WHERE {is_suspect}
+    UNION ALL SELECT queue, held, NULL FROM afterwards_tasks WHERE held = 'after'
+    UNION ALL SELECT queue, held, NULL FROM afterwards_tasks WHERE held = 'unknown'
 )
-SELECT {now}, 'now', NULL, NULL, 0, 0
-UNION ALL SELECT NULL, 'waiting', queue, held, count(*), count(*) FILTER (WHERE is_due) FROM waiting GROUP BY queue, held
-UNION ALL SELECT NULL, 'ended', state, NULL, count(*), 0 FROM afterwards_tasks WHERE ended IS NOT NULL GROUP BY state
-UNION ALL SELECT NULL, 'running', NULL, NULL, count(*), 0 FROM afterwards_tasks WHERE state = 'running'
-UNION ALL SELECT NULL, 'paused', queue, NULL, 0, 0 FROM afterwards_paused
+SELECT {now}, 'now', NULL, NULL, 0, 0, NULL
+UNION ALL SELECT NULL, 'waiting', queue, held, count(*), count(since), min(since) FROM waiting GROUP BY queue, held
+UNION ALL SELECT NULL, 'ended', state, NULL, count(*), 0, NULL
+    FROM afterwards_tasks WHERE ended IS NOT NULL GROUP BY state
+UNION ALL SELECT NULL, 'running', NULL, NULL, count(*), 0, NULL FROM afterwards_tasks WHERE state = 'running'
+UNION ALL SELECT NULL, 'paused', queue, NULL, 0, 0, NULL FROM afterwards_paused
 
 -- name: unknown_names
 -- The names that no worker knew, each found by a jump in the index.

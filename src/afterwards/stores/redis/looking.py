@@ -12,7 +12,7 @@ from afterwards.stores.redis.errands import Argument, Ask, Talk
 from afterwards.stores.redis.workers import unknown_names, workers
 from afterwards.tasks import Census, Hold, Search, State, Task, TaskId
 
-Counted = tuple[bytes, list[tuple[bytes, bytes, int]], int, int, int, list[bytes]]
+Counted = tuple[bytes, list[tuple[bytes, bytes, int]], int, int, int, list[bytes], list[bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ def find(page: Page) -> Talk[list[Task]]:
 
 def census(_: None) -> Talk[Census]:
     """Counts of everything, nearly at one moment."""
-    now, groups, after, unknown, due, paused = cast("Counted", (yield Ask("census")))
+    now, groups, after, unknown, due, paused, since = cast("Counted", (yield Ask("census")))
     by_state: Counter[State] = Counter()
     by_queue: Counter[str] = Counter()
     for queue, number, count in groups:
@@ -59,6 +59,7 @@ def census(_: None) -> Talk[Census]:
         held={hold: count for hold, count in held.items() if count},
         unknown_names=tuple(sorted((yield from unknown_names(None)))),
         waiting_due=due,
+        oldest_due={q.decode(): stored.instant(int(at)) for q, at in zip(since[::2], since[1::2], strict=True)},
         workers=tuple((yield from workers(None))),
         paused=tuple(sorted(queue.decode() for queue in paused)),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
 from afterwards import stored
@@ -85,14 +86,15 @@ def _census(transaction: Transaction) -> Census:
     by_queue: Counter[str] = Counter()
     held: Counter[Hold] = Counter()
     paused = tuple(transaction.strings("list_paused"))
-    waiting_due = 0
-    for queue, hold, tasks, due in _waiting(transaction):
+    waiting_due, oldest_due = 0, dict[str, datetime]()
+    for queue, hold, tasks, due, oldest in _waiting(transaction):
         by_state[State.WAITING] += tasks
         by_queue[queue] += tasks
         if hold is not None:
             held[Hold(hold)] += tasks
         elif queue not in paused:
             waiting_due += due
+            oldest_due.update({} if oldest is None else {queue: stored.instant(oldest)})
     return Census(
         now=stored.instant(transaction.now),
         by_state={state: by_state[state] for state in State},
@@ -100,6 +102,7 @@ def _census(transaction: Transaction) -> Census:
         held=dict(held),
         unknown_names=tuple(unknown_names(transaction, None)),
         waiting_due=waiting_due,
+        oldest_due=oldest_due,
         workers=tuple(workers(transaction, None)),
         paused=paused,
     )
@@ -109,5 +112,5 @@ def _pairs(transaction: Transaction, statement: str) -> list[tuple[str, int]]:
     return cast("list[tuple[str, int]]", transaction.rows(statement))
 
 
-def _waiting(transaction: Transaction) -> list[tuple[str, str | None, int, int]]:
-    return cast("list[tuple[str, str | None, int, int]]", transaction.rows("count_waiting"))
+def _waiting(transaction: Transaction) -> list[tuple[str, str | None, int, int, int | None]]:
+    return cast("list[tuple[str, str | None, int, int, int | None]]", transaction.rows("count_waiting"))

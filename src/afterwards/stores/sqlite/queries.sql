@@ -549,10 +549,11 @@ waiting AS (
 )
 
 -- name: count_waiting
--- By queue and hold; and of those that nothing holds back, how many are due.
+-- By queue and hold; and of those that nothing holds back, how many are due, and since when the first.
 WITH {waiting_tasks}
-SELECT json_group_array(json_array(queue, held, tasks, due)) FROM (
-    SELECT queue, held, count(*) AS tasks, sum(due <= :now) AS due FROM waiting GROUP BY queue, held
+SELECT json_group_array(json_array(queue, held, tasks, due, oldest)) FROM (
+    SELECT queue, held, count(*) AS tasks, sum(due <= :now) AS due, min(iif(due <= :now, due, NULL)) AS oldest
+    FROM waiting GROUP BY queue, held
 )
 
 -- name: count_ended

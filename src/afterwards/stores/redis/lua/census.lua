@@ -2,7 +2,7 @@
 -- Counts of everything at one moment, from the sizes of the groups: no task is read. Writes nothing.
 --
 -- Answers with the store's now; queue, state and count of each group; how many are held after others and as unknown;
--- how many are due with nothing to hold them back; the paused queues.
+-- how many are due with nothing to hold them back; the paused queues; queues and since when their first task is due.
 
 local counts = {}
 for _, group in ipairs(groups()) do
@@ -10,13 +10,26 @@ for _, group in ipairs(groups()) do
     counts[#counts + 1] = {group.line.queue, group.state, count}
 end
 
-local due, end_of_now = 0, sortable(NOW_TEXT) .. 'g'
+local due, end_of_now, oldest = 0, sortable(NOW_TEXT) .. 'g', {}
 for _, key in ipairs({WAITING, SUSPECTS}) do
-    for score in heads(key) do
-        if not is_paused(line(score).queue) then
+    for score, first in heads(key) do
+        local queue = line(score).queue
+        if not is_paused(queue) then
+            local life = read(id_of(first))
+            if is_due(life) and not (oldest[queue] and tonumber(oldest[queue]) <= tonumber(life[DUE])) then
+                oldest[queue] = life[DUE]
+            end
             local start, count = span(key, score)
             due = due + before(key, start, count, end_of_now)
         end
     end
 end
-return answer({NOW_TEXT, counts, call('ZCARD', FOLLOWERS), call('ZCARD', UNKNOWN), due, call('SMEMBERS', PAUSED)})
+
+local since = {}
+for queue, instant in pairs(oldest) do
+    since[#since + 1] = queue
+    since[#since + 1] = instant
+end
+return answer({
+    NOW_TEXT, counts, call('ZCARD', FOLLOWERS), call('ZCARD', UNKNOWN), due, call('SMEMBERS', PAUSED), since,
+})
