@@ -59,7 +59,9 @@ def main(descriptor: int, *, parent: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, frame: None)  # the worker alone decides
     sys.argv = ["afterwards-isolated"]
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # so that a kill loses no line
+    reconfigure: Callable[..., None] | None = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:  # it has none where the output of the worker is closed
+        reconfigure(line_buffering=True)  # so that a kill loses no line
     asyncio.run(Inside(socket.socket(fileno=descriptor)).work())
 
 
@@ -79,6 +81,9 @@ class Inside:
     async def work(self) -> None:
         """Run one task after another."""
         self._begin()
+        for house in houses():  # before a task comes, whose timeout would count
+            if house.registry.isolated_modules():
+                await self._runner_of(house)
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, args=(loop,), name="afterwards-isolated", daemon=True).start()
         self.say(Ready())
@@ -118,9 +123,11 @@ class Inside:
 
     async def _runner(self, run: Run) -> Runner:
         self._import(run.module)
-        house = _house_of(run)
+        return await self._runner_of(_house_of(run))
+
+    async def _runner_of(self, house: House) -> Runner:
         if house not in self._runners:
-            self._runners[house] = await _runner_of(house, lambda: self.say(WantsDone()))
+            self._runners[house] = await _new_runner(house, lambda: self.say(WantsDone()))
         return self._runners[house]
 
     def _import(self, module: str) -> None:
@@ -204,7 +211,7 @@ class _Nobody:
         )
 
 
-async def _runner_of(house: House, wants_done: Callable[[], None]) -> Runner:
+async def _new_runner(house: House, wants_done: Callable[[], None]) -> Runner:
     house.settings = replace(house.settings, worker=False)
     if not is_lasting(house.settings.url):
         house.take_by(_Nobody())

@@ -84,13 +84,13 @@ async def test_one_that_never_ends_is_stopped_at_its_timeout(afterwards: Afterwa
 
 @pytest.mark.parametrize("function", [functions.blocks, functions.holds_everything])
 async def test_whatever_it_does_it_is_stopped(afterwards: Afterwards, diary: Path, function: object) -> None:
-    task = await ended(afterwards, function, str(diary), timeout=0.3)
+    task = await ended(afterwards, function, str(diary), timeout=1.0)
     assert error_of(task)[:2] == (State.FAILED, "TimedOut")
     assert not lives(int(lines(diary)[0]))
 
 
 async def test_an_async_function_cleans_up_first(afterwards: Afterwards, diary: Path) -> None:
-    task = await ended(afterwards, functions.sleeps, str(diary), timeout=0.3)
+    task = await ended(afterwards, functions.sleeps, str(diary), timeout=1.0)
     assert error_of(task)[:2] == (State.FAILED, "TimedOut")
     assert task.error is not None
     assert "await asyncio.sleep(60)" in task.error.traceback

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -106,12 +107,17 @@ class Line:
 
 
 Said = Begin | Run | Cancel | Where | Ready | Ended | Trouble | WantsDone | Frames | Line
-_said: TypeAdapter[Said] = TypeAdapter(Annotated[Said, Field(discriminator="says")])
+
+
+@cache
+def _form() -> TypeAdapter[Said]:
+    """Made when it is first needed: most apps isolate nothing."""
+    return TypeAdapter(Annotated[Said, Field(discriminator="says")])
 
 
 def frame(said: Said) -> bytes:
     """The bytes to send."""
-    body = _said.dump_json(_plain(said))
+    body = _form().dump_json(_plain(said))
     return _LENGTH.pack(len(body)) + body
 
 
@@ -122,7 +128,7 @@ def length_of(head: bytes) -> int:
 
 def said_in(body: bytes) -> Said:
     """What was said."""
-    return _said.validate_json(body)
+    return _form().validate_json(body)
 
 
 async def heard(reader: asyncio.StreamReader) -> Said:
