@@ -13,6 +13,7 @@ import typer
 
 from afterwards import environment
 from afterwards.cli import check as checking
+from afterwards.cli.counting import tell_stats
 from afterwards.cli.instance import instance
 from afterwards.cli.lines import LogFormat
 from afterwards.cli.looking import list_tasks, show_task
@@ -26,6 +27,7 @@ from afterwards.cli.schedules import schedules
 from afterwards.cli.serving import serve_dashboard
 from afterwards.cli.steering import cancel_tasks, retry_tasks
 from afterwards.cli.trouble import Trouble, UsedWrongly
+from afterwards.cli.watching import watch_tasks
 from afterwards.cli.words import harmless_lines
 from afterwards.cli.work import Shape, as_child, work
 from afterwards.errors import AfterwardsError
@@ -38,7 +40,7 @@ from afterwards.tasks import Search, State
 app = typer.Typer(
     name="afterwards",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -154,6 +156,24 @@ def list_(
 ) -> None:
     """List tasks, the newest first."""
     list_tasks(instance(app, url), Search(state=state, queue=queue, name=name), limit=limit, json=json)
+
+
+@app.command()
+def stats(app: App = None, url: Url = None, json: Json = False) -> None:
+    """Count: tasks by state, what waits in each queue and since when it is due, and who works."""
+    tell_stats(instance(app, url), json=json)
+
+
+@app.command()
+def watch(
+    app: App = None,
+    url: Url = None,
+    every: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="How often.")] = 1.0,
+    times: Annotated[int | None, typer.Option(min=1, help="End after so many.", show_default=False)] = None,
+    json: Json = False,
+) -> None:
+    """Draw the counts and the newest tasks anew, until Ctrl-C."""
+    watch_tasks(instance(app, url), every=every, times=times, json=json)
 
 
 @app.command()
