@@ -38,6 +38,9 @@ from afterwards.visitors import Auth
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
 
+    from afterwards.metrics import Metrics
+
+
 P = ParamSpec("P")
 F = TypeVar("F", bound=Callable[..., Any])
 H = TypeVar("H", bound=FailureHook)
@@ -330,6 +333,20 @@ class Afterwards(UsingAfterwards):
         from afterwards.dashboard import dashboard
 
         return dashboard(self.house, visitors.checked(auth), Redaction(redact))
+
+    def metrics(self) -> Metrics:
+        """For Prometheus: an ASGI app to mount, and a collector to register. Needs the extra `[metrics]`.
+
+        It asks for no password: mount it where only your scraper comes. Raises ImportError without prometheus_client.
+
+        Example:
+            `app.mount("/metrics", afterwards.metrics())`
+        """
+        try:
+            from afterwards.metrics import Metrics
+        except ModuleNotFoundError as error:
+            raise ImportError("metrics need prometheus_client: pip install 'afterwards[metrics]'") from error
+        return Metrics(self.census)
 
     async def drain(self) -> None:
         """Run everything that is due, and what that adds, then return: for tests and scripts."""
