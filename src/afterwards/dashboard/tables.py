@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -53,8 +54,8 @@ async def errors(desk: Desk, request: Request) -> Response:
     """The newest failures, those together that are alike."""
     census = await desk.pulse.census()
     failed = await desk.house.store.find(Search(state=State.FAILED), limit=FAILURES)
-    groups = alike(map(desk.redaction.task, failed), now=census.now)
-    drawn = [(group, chart(group.trend)) for group in groups]
+    groups = await run_in_threadpool(lambda: alike(failed, now=census.now))
+    drawn = [(desk.redaction.task(group.latest), group, chart(group.trend)) for group in groups]
     return await desk.page(request, "errors.html", "errors", groups=drawn, looked=len(failed), most=FAILURES)
 
 
