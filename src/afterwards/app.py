@@ -361,9 +361,9 @@ class WhatToTrace(StrEnum):
     STORE = "store"
 
 
-def _tracing(traces: str | Tracing) -> Tracing:
+def _tracing(traces: object) -> Tracing:
     """OpenTelemetry's API comes with FastAPI; where it is missing, nobody can have set up traces."""
-    if not isinstance(traces, str):
+    if isinstance(traces, Tracing):
         return traces
     what = checks.choice(traces, WhatToTrace, "traces")
     if what is WhatToTrace.OFF or find_spec("opentelemetry") is None:

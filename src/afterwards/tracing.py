@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from afterwards.outcomes import Outcome
 from afterwards.tasks import Call, Task
@@ -12,6 +12,7 @@ from afterwards.tasks import Call, Task
 HowItEnded: TypeAlias = Callable[[Outcome], None]
 
 
+@runtime_checkable
 class Tracing(Protocol):
     """What is asked of whoever traces. It must be quick, may be asked in any thread, and never raises."""
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
 
+from tests.contract.builders import TimedStore
 from tests.doors.cli_runs import CommandLine, columns
 from tests.doors.cli_tasks import HOSTILE, fail, greet, knowing
 
@@ -44,6 +47,22 @@ def test_lists_the_newest_first_with_what_matters_in_each_state(command: Command
     assert "mail" in lines[2]
     assert lines[2].endswith("RuntimeError: first line")
     assert "s ago" in lines[3]
+
+
+def test_narrows_to_what_was_added_lately(command: CommandLine, ids: list[UUID]):
+    async def move_an_hour_on() -> None:
+        afterwards = knowing(command.url)
+        store = cast(TimedStore, afterwards.house.store)
+        store.clock_offset = timedelta(minutes=-60)
+        async with afterwards.opened():
+            await afterwards.add(greet, "an hour ago")
+
+    asyncio.run(move_an_hour_on())
+    assert len(command.on_store("list", "--json").json) == 4
+    lately = command.on_store("list", "--since", "1800", "--json").json
+    assert {task["id"] for task in lately} == {str(task_id) for task_id in ids}
+    assert command.on_store("list", "--since", "0").out == "No task matches.\n"
+    assert command.on_store("list", "--since", "-1").code == 2
 
 
 def test_columns_stand_under_their_headings(command: CommandLine, ids: list[UUID]):

@@ -260,9 +260,10 @@ async def test_too_much_baggage_stays_behind(afterwards: Afterwards, spans: InMe
     assert seen == [(run.context, None)]
 
 
-def test_what_is_no_such_word_is_refused():
-    with pytest.raises(ValueError, match="traces"):
-        Afterwards(traces="everything")  # type: ignore[arg-type]  # on purpose
+@pytest.mark.parametrize("traces", ["everything", True, None, TracerProvider()])
+def test_nonsense_is_refused_with_what_there_is(traces: object):
+    with pytest.raises(ValueError, match="traces is one of off, tasks, store, not"):
+        Afterwards(traces=traces)  # type: ignore[arg-type]  # on purpose
 
 
 def test_it_does_without_opentelemetry(tmp_path: Path):

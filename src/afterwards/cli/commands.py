@@ -151,11 +151,18 @@ def list_(
     state: Annotated[State | None, typer.Option(help="Only tasks in this state.")] = None,
     queue: Annotated[str | None, typer.Option(help="Only tasks of this queue.")] = None,
     name: Annotated[str | None, typer.Option(help="Only tasks of this function, as main:send_welcome.")] = None,
+    since: Annotated[
+        float | None,
+        typer.Option(min=0, max=MAX_AGE, metavar="SECONDS", help="Only those added since then.", show_default=False),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
     json: Json = False,
 ) -> None:
     """List tasks, the newest first."""
-    list_tasks(instance(app, url), Search(state=state, queue=queue, name=name), limit=limit, json=json)
+    age = None if since is None else timedelta(seconds=since)
+    list_tasks(
+        instance(app, url), Search(state=state, queue=queue, name=name), added_within=age, limit=limit, json=json
+    )
 
 
 @app.command()
