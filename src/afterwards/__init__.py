@@ -39,7 +39,8 @@ from afterwards.errors import (
 from afterwards.log_fields import JSONLogFormatter, TaskLogFilter
 from afterwards.retries import Again, Retry, Stop
 from afterwards.schedules import Schedule
-from afterwards.tasks import Census, Failure, State, Task
+from afterwards.tasks import Census, Failure, LogLine, Progress, State, Task
+from afterwards.track import track
 from afterwards.visitors import Visitor
 
 if TYPE_CHECKING:
@@ -63,9 +64,11 @@ __all__ = [
     "Failure",
     "JSONLogFormatter",
     "LeaseLost",
+    "LogLine",
     "NotInstalled",
     "OutOfMemory",
     "ProcessDied",
+    "Progress",
     "RequestEnded",
     "Retry",
     "Schedule",
@@ -82,6 +85,7 @@ __all__ = [
     "UnsupportedURL",
     "Visitor",
     "current_task",
+    "track",
 ]
 
 

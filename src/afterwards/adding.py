@@ -20,7 +20,8 @@ class How(TypedDict, total=False):
     """What `using` takes. `delay` is seconds or a timedelta; `due` an aware datetime; `priority` 0–9, higher first.
 
     `deadline` is an aware datetime, or seconds or a timedelta from now. `timeout` is seconds or a timedelta.
-    `transaction` is a session or connection of the user's, whose commit stores the task.
+    `keep_result` and `keep_logs`: keep what the function returns, and what it logs. `transaction` is a session or
+    connection of the user's, whose commit stores the task.
     """
 
     delay: float | timedelta
@@ -31,6 +32,8 @@ class How(TypedDict, total=False):
     retry: Retry
     timeout: float | timedelta
     ordered: bool
+    keep_result: bool
+    keep_logs: bool
     transaction: Transaction
 
 
@@ -52,6 +55,9 @@ def call_options(how: How) -> CallOptions:
         given["deadline"] = checks.some_time(deadline, "deadline")
     if "timeout" in how:
         given["timeout"] = checks.some_time(how["timeout"], "timeout")
+    for switch in ("keep_result", "keep_logs"):
+        if switch in given:
+            checks.yes_or_no(given[switch], switch)
     return replace(AS_DECORATED, **given)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Never, get_args, get_origin, get_type_hints
 
@@ -36,6 +36,7 @@ Example:
     `async def send_welcome(user_id: int, mailer: Annotated[Mailer, Depends(get_mailer)] = SOLVED) -> None: ...`
 """
 
+_AWAITED = (Awaitable, Coroutine)
 _UNPACK = (typing.Unpack, typing_extensions.Unpack)  # two things before Python 3.12
 
 
@@ -70,6 +71,15 @@ def type_of(parameter: Parameter, function: Callable[..., object]) -> Any:
     if parameter.kind is Parameter.VAR_KEYWORD:
         return get_args(kind)[0] if get_origin(kind) in _UNPACK else dict[str, kind]
     return kind
+
+
+def returned_type(function: Callable[..., object]) -> Any:
+    """The type that `function` says it returns, awaited if it has to be; `Any` where it says none."""
+    annotation = _signature(function, follow_wrapped=True).return_annotation
+    if annotation is inspect.Signature.empty:
+        return Any
+    kind = _resolved(annotation, inspect.unwrap(function))
+    return get_args(kind)[-1] if get_origin(kind) in _AWAITED else kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)

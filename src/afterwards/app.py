@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import timedelta
 from enum import StrEnum
@@ -33,6 +33,7 @@ from afterwards.solving import Solver
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, Census, Search, State, Task, TaskId
 from afterwards.testing import InlineTaker
 from afterwards.tracing import UNTRACED, Tracing
+from afterwards.track import track
 from afterwards.visitors import Auth
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Afterwards(UsingAfterwards):
         super().__init__(house, AS_DECORATED)
         self.house = house
         self.schedules = Schedules(self.house)
-        self.every = self.schedules.every
+        self.every, self.track = self.schedules.every, track
         if app is not None:
             self.install(app)
 
@@ -179,19 +180,21 @@ class Afterwards(UsingAfterwards):
         timeout: Duration | None = None,
         isolate: bool = False,
         max_memory: str | int | None = None,
+        keep_result: bool = False,
+        keep_logs: bool = False,
     ) -> Callable[[F], F]:
         """Note a function's options; the decorator returns the function itself, which stays plain code.
 
         `name` is what it is stored under (`module:qualname` if not given), `aliases` what it was stored under before;
         its tasks are not run by code of a lower `version`. `priority` is 0–9, higher first. After
         `timeout` (seconds or timedelta) a run is cancelled and has failed with TimedOut. `isolate`: run it in a process
-        of its own, which is killed when it is to stop, or takes more than `max_memory` (`"512MB"`, or bytes). Raises
-        ValueError for nonsense, CannotName for a function without a name.
+        of its own, which is killed when it is to stop, or takes more than `max_memory` (`"512MB"`, or bytes).
+        `keep_result`: what it returns is kept with the task; `keep_logs`: what it logs. Raises ValueError for nonsense,
+        CannotName for a function without a name.
 
         Example:
             `@afterwards.task(queue="mail", retry=Retry(attempts=8))`
         """
-        longest = None if timeout is None else checks.some_time(timeout, "timeout")
         options = Options(
             name=name,
             aliases=aliases,
@@ -199,9 +202,11 @@ class Afterwards(UsingAfterwards):
             queue=queue,
             priority=priority,
             retry=retry,
-            timeout=longest,
+            timeout=None if timeout is None else checks.some_time(timeout, "timeout"),
             isolate=checks.isolation(isolate),
             max_memory=None if max_memory is None else checks.memory(max_memory, "max_memory"),
+            keep_result=checks.yes_or_no(keep_result, "keep_result"),
+            keep_logs=checks.yes_or_no(keep_logs, "keep_logs"),
         )
 
         def note(function: F) -> F:
@@ -255,7 +260,15 @@ class Afterwards(UsingAfterwards):
 
         Raises TimeoutError, UnknownTask.
         """
-        return await self.house.wait(task_id, timeout=None if timeout is None else as_duration(timeout, "timeout"))
+        return (await self.wait_all([task_id], timeout))[0]
+
+    async def wait_all(self, task_ids: Iterable[TaskId], timeout: Duration | None = None) -> list[Task]:
+        """These tasks, in their order, once all have ended; however many wait, one of them asks the store for all.
+
+        Raises TimeoutError, UnknownTask.
+        """
+        longest = None if timeout is None else as_duration(timeout, "timeout")
+        return await self.house.wait(checks.task_ids(task_ids), timeout=longest)
 
     async def find(
         self,
@@ -269,7 +282,7 @@ class Afterwards(UsingAfterwards):
         """Tasks that match, the newest first; the next page comes with `after` set to the last one's id."""
         wanted = None if state is None else checks.choice(state, State, "state")
         search = Search(state=wanted, queue=queue, name=name)
-        return await self.house.store.find(search, limit=checks.whole_number(limit, "limit"), after=after)
+        return await self.house.find(search, limit=checks.whole_number(limit, "limit"), after=after)
 
     async def cancel(self, task_id: TaskId) -> Task:
         """A waiting task never runs, a running async one is interrupted; one that has ended stays as it is.

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
 from typing import TypeVar, cast
+from uuid import UUID
 
 from afterwards.options import check_retry, check_word
 from afterwards.resident import can_see_others
@@ -71,6 +72,17 @@ def queue_names(value: object) -> tuple[str, ...] | None:
     if not names:
         raise ValueError("queues is empty: this worker would serve nothing; None serves all, worker=False none")
     return tuple(names)
+
+
+def task_ids(value: object) -> list[UUID]:
+    """The ids of tasks."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise ValueError(f"a list of ids is needed, such as [handle.id], not {value!r:.100}")
+    ids = list(cast("Iterable[object]", value))
+    for id in ids:
+        if not isinstance(id, UUID):
+            raise ValueError(f"the id of a task is a UUID, such as handle.id, not {id!r:.100}")
+    return cast("list[UUID]", ids)
 
 
 def queue_name(value: object) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 
 from afterwards.done_in import DoneIn
-from afterwards.tasks import Task, TaskId
+from afterwards.tasks import Progress, Task, TaskId
 from afterwards.transactions import Transaction
 
 
@@ -23,6 +25,20 @@ class CurrentTask:
     attempt: int
     run: int
     _done_in: DoneIn | None = field(default=None, repr=False, compare=False)
+    _say: Callable[[Progress], None] | None = field(default=None, repr=False, compare=False)
+
+    def progress(self, done: float, *, of: float | None = None, say: str = "") -> None:
+        """Tell how far this task is: `done` of `of`, and what it is at; from any thread.
+
+        Cheap, and it never waits: the newest is written about twice a second, and the last one with the outcome. A
+        long text is cut. Raises ValueError for what is no number, or below 0.
+
+        Example:
+            `current_task().progress(3, of=10, say="reading page 3")`
+        """
+        progress = Progress(done=_amount(done, "done"), of=None if of is None else _amount(of, "of"), say=_cut(say))
+        if self._say is not None:
+            self._say(progress)
 
     async def done_in(self, transaction: Transaction) -> None:
         """Let a transaction of yours settle this task as done, so that its effect happens exactly once.
@@ -46,6 +62,9 @@ class CurrentTask:
             self._done_in.write_sync(transaction)
 
 
+LONGEST_SAYING = 500  # characters
+MOST = 10**18
+
 _current: ContextVar[CurrentTask] = ContextVar("afterwards_current_task")
 
 
@@ -63,12 +82,33 @@ def current_task() -> CurrentTask:
         raise LookupError("current_task() is only known inside a task that Afterwards runs") from None
 
 
-def enter(task: Task, done_in: DoneIn | None) -> Token[CurrentTask]:
-    """From now on the running context is in this task."""
-    current = CurrentTask(id=task.id, name=task.name, attempt=task.attempt, run=task.run, _done_in=done_in)
-    return _current.set(current)
+def running_task() -> CurrentTask | None:
+    """The same for code that may run anywhere: None outside of a task."""
+    return _current.get(None)
+
+
+def enter(
+    task: Task, done_in: DoneIn | None = None, say: Callable[[Progress], None] | None = None
+) -> Token[CurrentTask]:
+    """From now on the running context is in this task; `say` hears how far it is."""
+    return _current.set(
+        CurrentTask(id=task.id, name=task.name, attempt=task.attempt, run=task.run, _done_in=done_in, _say=say)
+    )
 
 
 def leave(token: Token[CurrentTask]) -> None:
     """It is where it was before."""
     _current.reset(token)
+
+
+def _amount(value: object, what: str) -> float:
+    if type(value) is not bool and isinstance(value, Real):  # numbers of other libraries too
+        number = int(value) if isinstance(value, Integral) else float(value)
+        if 0 <= number <= MOST:
+            return number
+    raise ValueError(f"{what} says how much of the task: a number from 0 to {MOST:.0e}, not {value!r:.100}")
+
+
+def _cut(say: str) -> str:
+    text = str(say)
+    return text if len(text) <= LONGEST_SAYING else text[: LONGEST_SAYING - 1] + "…"

@@ -8,18 +8,22 @@ from datetime import timedelta
 from typing import Protocol
 
 from afterwards.errors import StoreUnavailable
-from afterwards.tasks import Call, Claim
+from afterwards.tasks import Call, Claim, Progress
 from afterwards.transactions import Transaction
 
 
 class InOwnTransaction(Protocol):
     """Settles a run in a transaction of the user's."""
 
-    async def settle(self, claim: Claim, transaction: Transaction, *, took: timedelta) -> None:
-        """As done. Raises LeaseLost when the claim does not hold any more."""
+    async def settle(
+        self, claim: Claim, transaction: Transaction, *, took: timedelta, progress: Progress | None
+    ) -> None:
+        """As done, with how far it says it is. Raises LeaseLost when the claim does not hold any more."""
         ...
 
-    def settle_sync(self, claim: Claim, transaction: Transaction, *, took: timedelta) -> None:
+    def settle_sync(
+        self, claim: Claim, transaction: Transaction, *, took: timedelta, progress: Progress | None
+    ) -> None:
         """The same where nobody can await."""
         ...
 
@@ -39,29 +43,37 @@ class InOwnTransaction(Protocol):
 class DoneIn:
     """Lets one run, which `began` on the monotonic clock, be settled by a transaction; remembers if that was wanted.
 
-    `added` says which calls the run has added so far: they are stored by the same transaction.
+    `added` says which calls the run has added so far, and `progress` how far it is: they are stored by the same
+    transaction.
     """
 
     def __init__(
-        self, joining: InOwnTransaction, claim: Claim, began: float, *, added: Callable[[], Sequence[Call]]
+        self,
+        joining: InOwnTransaction,
+        claim: Claim,
+        began: float,
+        *,
+        added: Callable[[], Sequence[Call]],
+        progress: Callable[[], Progress | None],
     ) -> None:
         self._joining = joining
         self._claim = claim
         self._began = began
         self._added = added
+        self._progress = progress
         self.is_wanted = False
 
     async def write(self, transaction: Transaction) -> None:
         """Settle it there."""
         self.is_wanted = True
-        await self._joining.settle(self._claim, transaction, took=self._took())
+        await self._joining.settle(self._claim, transaction, took=self._took(), progress=self._progress())
         for call in self._added():
             await self._joining.join_awaited(call, transaction)
 
     def write_sync(self, transaction: Transaction) -> None:
         """The same where nobody can await."""
         self.is_wanted = True
-        self._joining.settle_sync(self._claim, transaction, took=self._took())
+        self._joining.settle_sync(self._claim, transaction, took=self._took(), progress=self._progress())
         for call in self._added():
             self._joining.join(call, transaction)
 

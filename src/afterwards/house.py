@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,6 +19,7 @@ from afterwards.handoff import HandOff
 from afterwards.hooks import FailureHooks
 from afterwards.joining import Joining
 from afterwards.life import ProofOfLife
+from afterwards.notes import Notes
 from afterwards.options import CallOptions
 from afterwards.registry import Registry
 from afterwards.retries import Retry
@@ -30,10 +31,11 @@ from afterwards.stores import store_for
 from afterwards.tasks import Search, State, Task, TaskId
 from afterwards.timetable import Timetable
 from afterwards.tracing import UNTRACED, Tracing
+from afterwards.waiting import Waiting
 from afterwards.watching import Watcher
 from afterwards.worker import Worker
 
-_SHORTEST_LOOK, _LONGEST_LOOK = 0.01, 0.25
+_DRAIN_PAUSE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ class House:
         self.registry = Registry(
             retry=settings.retry, max_bytes=settings.max_bytes, check=lambda some: self.solver().check(some)
         )
+        self._waiting = Waiting(lambda: self.store)
         self._workers: list[Worker] = []  # one for each event loop in which an app of this house runs
         self._openers = 0
         self._opened = self._said_opened = self._said_nobody_works = False
@@ -156,12 +159,27 @@ class House:
             failure_hooks=self.failure_hooks,
             url=self.settings.url,
             tracing=self.tracing,
+            settled=self._waiting.settled,
         )
 
-    def new_runner(self, events: Events, joining: InOwnTransaction | None, tracing: Tracing = UNTRACED) -> Runner:
+    def new_runner(
+        self,
+        events: Events,
+        joining: InOwnTransaction | None,
+        *,
+        tracing: Tracing = UNTRACED,
+        notes: Notes | None = None,
+    ) -> Runner:
         """What runs single tasks of this house, where there is no worker."""
-        threads, solver = self.settings.options.threads, self.solver
-        return Runner(self.registry, events, threads=threads, solver=solver, joining=joining, tracing=tracing)
+        return Runner(
+            self.registry,
+            events,
+            threads=self.settings.options.threads,
+            solver=self.solver,
+            joining=joining,
+            tracing=tracing,
+            notes=notes,
+        )
 
     # Adding
 
@@ -261,16 +279,17 @@ class House:
         found = await self.store.find(Search(ids=(task_id,)), limit=1)
         if not found:
             raise UnknownTask(task_id)
-        return found[0]
+        return self.registry.with_result(found[0])
 
-    async def wait(self, task_id: TaskId, *, timeout: timedelta | None) -> Task:
-        """The task once it has ended. Raises TimeoutError, UnknownTask."""
-        look = _SHORTEST_LOOK
+    async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
+        """Tasks that match, newest first, with their results."""
+        found = await self.store.find(search, limit=limit, after=after)
+        return [self.registry.with_result(task) for task in found]
+
+    async def wait(self, ids: Sequence[TaskId], *, timeout: timedelta | None) -> list[Task]:
+        """These tasks once they have ended, in their order. Raises TimeoutError, UnknownTask."""
         async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
-            while not (task := await self.get(task_id)).state.ended:
-                await asyncio.sleep(look)
-                look = min(look * 1.5, _LONGEST_LOOK)
-        return task
+            return [self.registry.with_result(task) for task in await self._waiting.ended(ids)]
 
     async def drain(self) -> None:
         """Run everything that is due, and what that adds, then return. Works beside a running worker or without."""
@@ -288,7 +307,7 @@ class House:
             census = await self.store.census()
             if not census.waiting_due and not census.by_state.get(State.RUNNING, 0):
                 return
-            await asyncio.sleep(_SHORTEST_LOOK)
+            await asyncio.sleep(_DRAIN_PAUSE)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from afterwards.errors import CannotIsolate, StoreUnavailable, StoreUnusable
 from afterwards.events import Events, FailedAfterDone, LocalTaskFailed, RanLocally
 from afterwards.house import House, houses
 from afterwards.logs import write_logs
+from afterwards.notes import Notes
 from afterwards.outcomes import Outcome
 from afterwards.processes.records import Relay, relay_all
 from afterwards.processes.wire import (
@@ -37,6 +39,7 @@ from afterwards.processes.wire import (
     Ready,
     Run,
     Said,
+    Told,
     Trouble,
     WantsDone,
     Where,
@@ -46,11 +49,12 @@ from afterwards.processes.wire import (
 )
 from afterwards.runner import Runner
 from afterwards.stores import is_lasting
-from afterwards.tasks import Call, Claim, TaskId
+from afterwards.tasks import Call, Claim, Progress, TaskId
 from afterwards.transactions import Transaction
 
 _PR_SET_PDEATHSIG = 1
 _TO_END = 2.0
+_TELL_EVERY = 0.25  # seconds
 
 
 def main(descriptor: int, *, parent: int) -> None:
@@ -74,6 +78,7 @@ class Inside:
         self._speaking = threading.Lock()
         self._relay, self._levels = Relay(self.say), dict[str, int]()
         self._runners: dict[House, Runner] = {}
+        self._notes = Notes()
         self._wanted: asyncio.Queue[Run | None] = asyncio.Queue()
         self._run: asyncio.Task[Outcome] | None = None
         self._is_running = False
@@ -86,6 +91,7 @@ class Inside:
                 await self._runner_of(house)
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, args=(loop,), name="afterwards-isolated", daemon=True).start()
+        threading.Thread(target=self._tell, name="afterwards-progress", daemon=True).start()
         self.say(Ready())
         while (run := await self._wanted.get()) is not None:
             said = await self._said_of(run)
@@ -116,10 +122,13 @@ class Inside:
             runner = await self._runner(run)
         except CannotIsolate as error:
             return Trouble(text=str(error))
+        self._notes.begin(run.task)
         async with asyncio.TaskGroup() as group:
             self._run = group.create_task(runner.run(run.task, overran=lambda outcome: None))
             await asyncio.wait([self._run])
-        return Ended(outcome=None if self._run.cancelled() else self._run.result())
+        progress = self._notes.progress(run.task)
+        self._notes.end(run.task)
+        return Ended(outcome=None if self._run.cancelled() else replace(self._run.result(), progress=progress))
 
     async def _runner(self, run: Run) -> Runner:
         self._import(run.module)
@@ -127,7 +136,7 @@ class Inside:
 
     async def _runner_of(self, house: House) -> Runner:
         if house not in self._runners:
-            self._runners[house] = await _new_runner(house, lambda: self.say(WantsDone()))
+            self._runners[house] = await _new_runner(house, self._notes, lambda: self.say(WantsDone()))
         return self._runners[house]
 
     def _import(self, module: str) -> None:
@@ -135,7 +144,14 @@ class Inside:
             _imported(module)
             relay_all(self._relay, self._levels)  # it may have said otherwise
 
-    # In the thread
+    # In threads of their own
+
+    def _tell(self) -> None:
+        """How far the task is, also while it blocks all else."""
+        while True:
+            for note in self._notes.take():
+                self.say(Told(progress=note.progress))
+            time.sleep(_TELL_EVERY)
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
         while (said := self._next()) is not None:
@@ -174,13 +190,17 @@ class _Telling:
     def __init__(self, joining: InOwnTransaction, tell: Callable[[], None]) -> None:
         self._joining, self._tell = joining, tell
 
-    async def settle(self, claim: Claim, transaction: Transaction, *, took: timedelta) -> None:
+    async def settle(
+        self, claim: Claim, transaction: Transaction, *, took: timedelta, progress: Progress | None
+    ) -> None:
         self._tell()
-        await self._joining.settle(claim, transaction, took=took)
+        await self._joining.settle(claim, transaction, took=took, progress=progress)
 
-    def settle_sync(self, claim: Claim, transaction: Transaction, *, took: timedelta) -> None:
+    def settle_sync(
+        self, claim: Claim, transaction: Transaction, *, took: timedelta, progress: Progress | None
+    ) -> None:
         self._tell()
-        self._joining.settle_sync(claim, transaction, took=took)
+        self._joining.settle_sync(claim, transaction, took=took, progress=progress)
 
     async def join_awaited(self, call: Call, transaction: Transaction) -> None:
         await self._joining.join_awaited(call, transaction)
@@ -211,7 +231,7 @@ class _Nobody:
         )
 
 
-async def _new_runner(house: House, wants_done: Callable[[], None]) -> Runner:
+async def _new_runner(house: House, notes: Notes, wants_done: Callable[[], None]) -> Runner:
     house.settings = replace(house.settings, worker=False)
     if not is_lasting(house.settings.url):
         house.take_by(_Nobody())
@@ -220,7 +240,7 @@ async def _new_runner(house: House, wants_done: Callable[[], None]) -> Runner:
             await house.store.open()  # before a transaction of the task's own holds what that would wait for
     events = Events()  # the others are the worker's to say
     events.hear(write_logs, FailedAfterDone, RanLocally, LocalTaskFailed)
-    return house.new_runner(events, _Telling(house.joining, wants_done))
+    return house.new_runner(events, _Telling(house.joining, wants_done), notes=notes)
 
 
 def _house_of(run: Run) -> House:

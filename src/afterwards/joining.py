@@ -17,7 +17,7 @@ from afterwards.elsewhere import run_elsewhere
 from afterwards.errors import AfterwardsError, CannotJoinTransaction, StoreUnavailable
 from afterwards.events import Events, TasksAdded
 from afterwards.store import Store
-from afterwards.tasks import Call, Claim, Search, State
+from afterwards.tasks import Call, Claim, Progress, Search, State
 from afterwards.transactions import (
     Hand,
     Joint,
@@ -66,13 +66,15 @@ class Joining:
         else:
             self.join(call, transaction)
 
-    async def settle(self, claim: Claim, transaction: Transaction, *, took: timedelta) -> None:
+    async def settle(
+        self, claim: Claim, transaction: Transaction, *, took: timedelta, progress: Progress | None
+    ) -> None:
         """Settle a run as done in the transaction, now. Raises LeaseLost when its claim does not hold any more."""
         kind, joint = kind_of(transaction), await self._joint()
-        steps = ending(joint, claim, took=took)
+        steps = ending(joint, claim, took=took, progress=progress)
         match kind:
             case Kind.RAW | Kind.ATTACHED:
-                self.settle_sync(claim, transaction, took=took)
+                self.settle_sync(claim, transaction, took=took, progress=progress)
             case Kind.RAW_ASYNC:
                 await drive_async(joint.async_hand(transaction), steps)
             case Kind.ATTACHED_ASYNC:
@@ -83,10 +85,12 @@ class Joining:
             case _ as never:
                 assert_never(never)
 
-    def settle_sync(self, claim: Claim, transaction: Transaction, *, took: timedelta) -> None:
+    def settle_sync(
+        self, claim: Claim, transaction: Transaction, *, took: timedelta, progress: Progress | None
+    ) -> None:
         """The same where nobody can await."""
         kind, joint = kind_of(transaction), self._joint_now()
-        steps = ending(joint, claim, took=took)
+        steps = ending(joint, claim, took=took, progress=progress)
         match kind:
             case Kind.RAW:
                 drive(joint.hand(transaction), steps)

@@ -1,4 +1,4 @@
-"""Keeps a worker alive in the eyes of others, from a thread of its own; hears cancellations.
+"""Keeps a worker alive in the eyes of others, from a thread of its own; hears cancellations, tells how far tasks are.
 
 Its own thread, so that a task which blocks the event loop does not cost the worker its lease: a hung task is for its
 own timeout to catch, not for the lease. It runs nothing and settles nothing.
@@ -16,7 +16,7 @@ from afterwards.clocks import Clocks
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence
 from afterwards.store import Store
-from afterwards.tasks import Claim, WorkerId
+from afterwards.tasks import Claim, Note, WorkerId
 
 ROUND = 0.5  # seconds between two looks at the cancellations
 RENEWALS_PER_LEASE = 3
@@ -25,7 +25,7 @@ RENEWALS_PER_LEASE = 3
 class Keeper:
     """Renews one worker's lease until told to stop.
 
-    `lost` and `asked_to_stop` are called in this keeper's thread.
+    `lost`, `asked_to_stop`, and `notes`, which gives what is to be noted, are called in this keeper's thread.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Keeper:
         busy: Callable[[], bool],
         lost: Callable[[], None],
         asked_to_stop: Callable[[Sequence[Claim]], None],
+        notes: Callable[[], Sequence[Note]],
     ) -> None:
         self._store = store
         self._events = events
@@ -47,6 +48,7 @@ class Keeper:
         self._busy = busy
         self._lost = lost
         self._asked_to_stop = asked_to_stop
+        self._notes = notes
         self._every = lease.total_seconds() / RENEWALS_PER_LEASE
         self._renew_at = time.monotonic() + self._every
         self._clocks = Clocks()
@@ -83,12 +85,13 @@ class Keeper:
         asyncio.run(self._keep())
 
     async def _keep(self) -> None:
-        """One loop: renew when it is time, hear who is to stop, sleep a round."""
+        """One loop: renew when it is time, hear who is to stop, note how far others are, sleep a round."""
         while not self._stopping.is_set():
             try:
                 if await self._is_over():
                     break
                 await self._hear()
+                await self._note()
                 self._presence.back()
             except StoreUnavailable as error:
                 self._presence.away(error)
@@ -124,3 +127,9 @@ class Keeper:
             claims = await self._store.cancellations(self._worker)
             if claims:
                 self._asked_to_stop(claims)
+
+    async def _note(self) -> None:
+        """Not again what could not be written: a newer one comes, or the outcome, and tells the same."""
+        notes = self._notes()
+        if notes:
+            await self._store.note(notes)

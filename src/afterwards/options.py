@@ -9,7 +9,7 @@ from typing import cast
 
 from afterwards.names import parted
 from afterwards.retries import Retry
-from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, NO_DELAY
+from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, NO_DELAY, Keeps
 from afterwards.transactions import Transaction, kind_of
 
 HIGHEST_PRIORITY = 9
@@ -33,6 +33,16 @@ class Options:
     timeout: timedelta | None = None
     isolate: bool = False
     max_memory: int | None = None
+    keep_result: bool = False
+    keep_logs: bool = False
+
+    def keeping(self, said: Keeps | None) -> Keeps:
+        """What is kept of a run: as the call said it, else as this does."""
+        said = said or Keeps()
+        return Keeps(
+            result=self.keep_result if said.result is None else said.result,
+            logs=self.keep_logs if said.logs is None else said.logs,
+        )
 
     def __post_init__(self) -> None:
         if self.max_memory is not None and not self.isolate:
@@ -65,6 +75,8 @@ class CallOptions:
     retry: Retry | None = None
     timeout: timedelta | None = None
     ordered: bool = True
+    keep_result: bool | None = None
+    keep_logs: bool | None = None
     transaction: Transaction | None = None
 
     def __post_init__(self) -> None:
@@ -82,6 +94,13 @@ class CallOptions:
         _check_yes_or_no(self.ordered, "ordered")
         if self.transaction is not None:
             kind_of(self.transaction)
+
+    @property
+    def keeps(self) -> Keeps | None:
+        """What was said of keeping, if anything was."""
+        if self.keep_result is None and self.keep_logs is None:
+            return None
+        return Keeps(result=self.keep_result, logs=self.keep_logs)
 
 
 def _check_yes_or_no(value: object, what: str) -> None:

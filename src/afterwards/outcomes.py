@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from afterwards.retries import Again, Retry, Stop
-from afterwards.tasks import NO_DELAY, Call, Claim, Failure, Hold, State
+from afterwards.tasks import NO_DELAY, Call, Claim, Failure, Hold, LogLine, Progress, State
 
 
 class Ending(StrEnum):
@@ -27,7 +27,8 @@ class Ending(StrEnum):
 class Outcome:
     """How one run ended.
 
-    `delay` is how long it then waits, `took` how long it ran; `result` is JSON text; `calls` are stored with it.
+    `delay` is how long it then waits, `took` how long it ran; `result` is JSON text; `calls` are stored with it. With
+    a `progress` that is what the task keeps, else what was noted last; with `logs` those, else those of an earlier run.
     `settled` says that a transaction of the task's own has written it already.
     """
 
@@ -37,6 +38,8 @@ class Outcome:
     took: timedelta = NO_DELAY
     error: Failure | None = None
     result: str | None = None
+    progress: Progress | None = None
+    logs: tuple[LogLine, ...] | None = None
     calls: tuple[Call, ...] = ()
     settled: bool = False
 

@@ -1,4 +1,4 @@
-"""Hides secrets before anything about a task leaves the process: in arguments, results, progress and errors. Pure.
+"""Hides secrets before anything about a task leaves the process: in arguments, results, logs, errors and so on. Pure.
 
 It goes by names: whatever stands under a name such as `password`, however deep, is never shown, and where the same
 value turns up again in an error's text it is hidden there too.
@@ -59,13 +59,15 @@ class Redaction:
         )
 
     def task(self, task: Task) -> Task:
-        """The task, with everything in it that must not be shown hidden."""
+        """The task, with everything in it that must not be shown hidden; the result as JSON text alone."""
         secrets = self._secrets(task)
         return replace(
             task,
             arguments=self._json(task.arguments) or "",
-            result=self._json(task.result),
-            progress=self._json(task.progress),
+            returned=self._json(task.returned),
+            result=None,
+            progress=task.progress and replace(task.progress, say=self._text(task.progress.say, secrets)),
+            logs=tuple(replace(line, text=self._text(line.text, secrets)) for line in task.logs),
             key=None if task.key is None else self._text(task.key, secrets),
             error=None if task.error is None else self._failure(task.error, secrets),
         )
@@ -107,7 +109,7 @@ class Redaction:
     def _secrets(self, task: Task) -> list[str]:
         """The hidden values as they may stand in a text, the longest first."""
         found: set[str] = set()
-        for text in (task.arguments, task.result or ""):
+        for text in (task.arguments, task.returned or ""):
             try:
                 found.update(self._hidden_values(json.loads(text), hidden=False))
             except (ValueError, RecursionError):

@@ -6,13 +6,14 @@ An undecorated function needs no entry: its name says where to import it from.
 from __future__ import annotations
 
 import inspect
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from afterwards.annotations import Dependency, signatures
 from afterwards.codec import Arguments
-from afterwards.errors import CallTooLarge, CannotName
+from afterwards.errors import CallTooLarge, CannotName, CannotStore
 from afterwards.ids import new_id
 from afterwards.names import (
     BrokenModule,
@@ -29,6 +30,7 @@ from afterwards.names import (
 from afterwards.options import CallOptions, Options
 from afterwards.parameters import Parameters
 from afterwards.partials import Args, Callee, unfold
+from afterwards.results import Results
 from afterwards.retries import Retry
 from afterwards.tasks import Call, Task
 
@@ -44,6 +46,7 @@ class Function:
     is_async: bool
     options: Options
     arguments: Arguments
+    results: Results
 
 
 class Registry:
@@ -110,6 +113,7 @@ class Registry:
             crashes=(options.retry or own.retry or self._retry).crashes,
             retry=options.retry,
             timeout=options.timeout,
+            keeps=options.keeps,
         )
 
     def find(self, name: str) -> Function:
@@ -159,6 +163,24 @@ class Registry:
         except UnknownFunction:
             return self._retry
 
+    def write_result(self, function: Function, value: object) -> str:
+        """What the function returned, as JSON text. Raises CannotStore."""
+        text = function.results.write(value)
+        size = _bytes(text)
+        if size > self._max_bytes:
+            raise CannotStore(
+                f"what {function.name} returned cannot be kept: it takes {size:,} bytes, and the limit is "
+                f"{self._max_bytes:,} (max_bytes=). Keep the content elsewhere, and return an id or a path."
+            )
+        return text
+
+    def with_result(self, task: Task) -> Task:
+        """The task with what its function returned: by the function's annotation, if this code knows it."""
+        if task.returned is None:
+            return task
+        read = self.find(task.name).results.read if self.knows(task.name) else json.loads
+        return replace(task, result=read(task.returned))
+
     def name_noted(self, function: Callee) -> str:
         """The name that a decorator below gave, else the one it will have. Raises CannotName when it never will."""
         noted = (self._noted[inner] for inner in inwards(function) if inner in self._noted)
@@ -195,6 +217,7 @@ class Registry:
             is_async=is_async(function),
             options=options,
             arguments=Arguments(function, name),
+            results=Results(function, name),
         )
         self._functions[function] = made
         return made
@@ -208,7 +231,7 @@ class Registry:
         return name_of(function)
 
     def _measure(self, name: str, arguments: str) -> None:
-        size = len(arguments) if arguments.isascii() else len(arguments.encode())
+        size = _bytes(arguments)
         if size > self._max_bytes:
             raise CallTooLarge(
                 f"{name}: its arguments take {size:,} bytes, and the limit is {self._max_bytes:,} (max_bytes=). "
@@ -219,6 +242,10 @@ class Registry:
 def is_async(function: Callee) -> bool:
     """Whether calling it returns something to await, and so may be done in an event loop."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _declared_by(function: Callee) -> Iterable[Dependency]:

@@ -30,11 +30,12 @@ from afterwards.events import Events, FailedAfterDone, TaskStarted
 from afterwards.failures import failure_of
 from afterwards.local import run_locally
 from afterwards.names import UnknownFunction
+from afterwards.notes import Notes
 from afterwards.outcomes import Ending, Outcome
 from afterwards.processes.isolation import Isolation
 from afterwards.registry import Function, Registry
 from afterwards.solving import Solution, Solver
-from afterwards.tasks import NO_DELAY, Call, Task, TaskId
+from afterwards.tasks import NO_DELAY, Call, Keeps, Task, TaskId
 from afterwards.timeouts import Limit
 from afterwards.tracing import UNTRACED, Tracing
 
@@ -59,6 +60,7 @@ class _Try:
     limit: Limit
     solution: Solution | None = None
     done_in: DoneIn | None = None
+    returned: object = None
 
 
 class Runner:
@@ -66,7 +68,8 @@ class Runner:
 
     `solver` solves dependencies; it is asked for only by functions that have some. `joining` lets a task be settled in
     a transaction of its own; without it, as in tests that run inline, it is done when it returns. `isolation` runs
-    isolated functions in processes; without it they run here, as the others.
+    isolated functions in processes; without it they run here, as the others. `notes` hear what a task tells while it
+    runs.
     """
 
     def __init__(
@@ -79,12 +82,14 @@ class Runner:
         joining: InOwnTransaction | None = None,
         isolation: Isolation | None = None,
         tracing: Tracing = UNTRACED,
+        notes: Notes | None = None,
     ) -> None:
         self._registry = registry
         self._events = events
         self._threads = threads
         self._solver = solver
-        self._joining, self._isolation, self._tracing = joining, isolation, tracing
+        self._joining, self._isolation = joining, isolation
+        self._tracing, self._notes = tracing, notes or Notes()
         self._limiter: anyio.CapacityLimiter | None = None
         self._in_threads: set[TaskId] = set()
 
@@ -145,7 +150,8 @@ class Runner:
             return outcomes.failed(task.claim, failure_of(error, hide=__file__))
         if self._joining is not None:
             added = tuple[Call, ...] if attempt.solution is None else attempt.solution.settled_early
-            attempt.done_in = DoneIn(self._joining, task.claim, began, added=added)
+            progress = partial(self._notes.progress, task)
+            attempt.done_in = DoneIn(self._joining, task.claim, began, added=added, progress=progress)
         try:
             raised = await self._error(attempt)
         except asyncio.CancelledError:
@@ -156,7 +162,8 @@ class Runner:
 
     async def _isolated(self, task: Task, began: float, isolation: Isolation) -> Outcome:
         try:
-            return await isolation.run(task)
+            with self._notes.logging(task, is_kept=_keeping(task, self._registry.find(task.name)).logs is True):
+                return await isolation.run(task, partial(self._notes.put, task))
         except Exception as error:  # where it was raised here is nobody's matter
             took = timedelta(seconds=time.monotonic() - began)
             return self._raised(task, error.with_traceback(None), took)
@@ -182,11 +189,12 @@ class Runner:
 
     async def _error(self, attempt: _Try) -> BaseException | None:
         """Run it; what it raised, as a value: raised again, a StopIteration would not be itself any more."""
-        token = enter(attempt.task, attempt.done_in)
+        token = enter(attempt.task, attempt.done_in, partial(self._notes.put, attempt.task))
         try:
-            raised = attempt.limit.end(await self._raised_by(attempt))
-            if attempt.solution is not None and attempt.task.id not in self._in_threads:
-                raised = await attempt.solution.end(raised)
+            with self._notes.logging(attempt.task, is_kept=_keeping(attempt.task, attempt.function).logs is True):
+                raised = attempt.limit.end(await self._raised_by(attempt))
+                if attempt.solution is not None and attempt.task.id not in self._in_threads:
+                    raised = await attempt.solution.end(raised)
         finally:
             leave(token)
         try:
@@ -208,7 +216,8 @@ class Runner:
             if isinstance(returned, _Raised):
                 return returned.error
             if inspect.isawaitable(returned):  # of a `def` function too: a plain wrapper around an `async def` one
-                await returned
+                returned = await returned
+            attempt.returned = returned
         except BaseException as error:  # SystemExit too: a task must not end its worker
             return error
         return None
@@ -217,12 +226,22 @@ class Runner:
         if attempt.done_in is not None and attempt.done_in.is_wanted:
             outcome = await self._after_transaction(attempt.task, attempt.done_in, raised, took)
         elif raised is None:
-            outcome = outcomes.done(attempt.task.claim, took=took)
+            outcome = self._done(attempt, took)
         else:
             outcome = self._raised(attempt.task, raised, took)
         if attempt.solution is None or outcome.ending is not Ending.DONE:
             return outcome
         return await self._adding(outcome, *attempt.solution.added())
+
+    def _done(self, attempt: _Try, took: timedelta) -> Outcome:
+        """It returned. What it returned is kept if it can be: its effect is there, and must not come twice."""
+        outcome = outcomes.done(attempt.task.claim, took=took)
+        if not _keeping(attempt.task, attempt.function).result:
+            return outcome
+        try:
+            return replace(outcome, result=self._registry.write_result(attempt.function, attempt.returned))
+        except Exception as error:  # the value's own hooks may raise anything
+            return replace(outcome, error=failure_of(error, hide=__file__))
 
     async def _adding(self, outcome: Outcome, calls: Sequence[Call], local: Sequence[LocalCall]) -> Outcome:
         """It is done: what it added is stored with that, unless its own transaction has stored it."""
@@ -292,6 +311,10 @@ class Runner:
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self._threads)
         return self._limiter
+
+
+def _keeping(task: Task, function: Function) -> Keeps:
+    return function.options.keeping(task.keeps)
 
 
 def _too_late(task: Task) -> DeadlinePassed | None:

@@ -12,6 +12,7 @@ from functools import partial
 from afterwards import outcomes
 from afterwards.events import Events, TaskEnded, TaskOverruns, TaskResists
 from afterwards.hooks import FailureHooks
+from afterwards.notes import Notes
 from afterwards.outcomes import Ending, Outcome
 from afterwards.runner import Runner
 from afterwards.slots import Slots
@@ -38,10 +39,11 @@ class Runs:
         slots: Slots,
         events: Events,
         failure_hooks: FailureHooks,
+        notes: Notes,
         *,
         ended: Callable[[Task, Outcome | None], None],
     ) -> None:
-        self._failure_hooks = failure_hooks
+        self._failure_hooks, self._notes = failure_hooks, notes
         self._runner, self._slots, self._events, self._tell = runner, slots, events, ended
         self._running: dict[TaskId, asyncio.Task[Outcome]] = {}
         self._why: dict[TaskId, Why] = {}
@@ -55,6 +57,7 @@ class Runs:
         """Run the task in `group`; False if an older run of it is still here, in a thread whose lease was lost."""
         if not self._slots.begin(task):
             return False
+        self._notes.begin(task)
         run = group.create_task(self._run(task, group), context=context)
         self._running[task.id] = run
         run.add_done_callback(partial(self._ended, task))
@@ -111,6 +114,7 @@ class Runs:
             self._timed_out.discard(task.id)
             outcome = None
         self._ended_with(task, outcome)
+        self._notes.end(task)
 
     def _overran(self, task: Task, group: asyncio.TaskGroup, outcome: Outcome | None) -> None:
         """It goes on after its timeout. If no try follows, that is settled now; else its end has to be awaited."""
@@ -121,6 +125,7 @@ class Runs:
             self._ended_with(task, outcome)
 
     def _ended_with(self, task: Task, outcome: Outcome | None) -> None:
+        outcome = outcome and self._notes.complete(task, outcome)
         if outcome is not None and self._events.heard(TaskEnded):
             self._events.say(TaskEnded(task=task, outcome=outcome))
         self._tell(task, None if outcome is not None and outcome.settled else outcome)

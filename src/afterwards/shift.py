@@ -20,7 +20,7 @@ from afterwards.keeper import Keeper
 from afterwards.life import ProofOfLife
 from afterwards.processes.pool import PoolSize
 from afterwards.store import Store
-from afterwards.tasks import Claim, WorkerCard, WorkerId
+from afterwards.tasks import Claim, Note, WorkerCard, WorkerId
 
 LAST_WORDS = 5.0  # seconds that the last settlements and the sign-off get when the store is away
 
@@ -39,7 +39,7 @@ class WorkerOptions:
 
 
 class Shift:
-    """Begun by `sign_on` in the worker's loop; `lost` and `asked_to_stop` are called in that loop."""
+    """Begun by `sign_on` in the worker's loop; `lost` and `asked_to_stop` are called in that loop, `notes` is not."""
 
     def __init__(
         self,
@@ -52,9 +52,11 @@ class Shift:
         busy: Callable[[], bool],
         lost: Callable[[], None],
         asked_to_stop: Callable[[Sequence[Claim]], None],
+        notes: Callable[[], Sequence[Note]],
     ) -> None:
         self._store, self._events, self._life, self._options = store, events, life, options
         self._open_store, self._busy, self._lost, self._asked_to_stop = open_store, busy, lost, asked_to_stop
+        self._notes = notes
         self._keeper: Keeper | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.worker: WorkerId | None = None
@@ -115,6 +117,7 @@ class Shift:
             busy=self._busy,
             lost=partial(self._in_loop, self._end_lost, worker),
             asked_to_stop=partial(self._in_loop, self._asked_to_stop),
+            notes=self._notes,
         )
         self._keeper.start()
 

@@ -14,10 +14,12 @@ from afterwards.tasks import (
     Call,
     Census,
     Claim,
+    Note,
     Renewal,
     Search,
     Settled,
     SignedOn,
+    State,
     Task,
     TaskId,
     Woken,
@@ -110,7 +112,8 @@ class Store(Protocol):
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
         """Write how runs ended. Outcomes whose claim does not hold any more change nothing and are not in `held`.
 
-        `started` becomes the store's now less `took` (none for a returned run). The calls that the outcomes bring are
+        `started` becomes the store's now less `took` (none for a returned run). Progress and logs that an outcome does
+        not bring stay as they are. The calls that the outcomes bring are
         stored, and the followers of those whose turn is over are freed, in the same write. With `claimed_by`, freed
         followers that are claimable by that worker are claimed for it at once.
         """
@@ -118,6 +121,14 @@ class Store(Protocol):
 
     async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
         """Prolong the worker's lease, to end `lease` from now. No row: lost."""
+        ...
+
+    async def note(self, notes: Sequence[Note]) -> list[Claim]:
+        """Write how far these runs are; those that were written. Of two for one run the later counts.
+
+        One whose claim does not hold any more changes nothing. Nor need one that somebody else is just writing to: the
+        next note will tell, or the outcome. The next claim of the task forgets its progress.
+        """
         ...
 
     async def cancellations(self, worker: WorkerId) -> list[Claim]:
@@ -168,6 +179,13 @@ class Store(Protocol):
         """Sleep until the worker may have something to claim, at most `timeout` seconds. May be early, never late.
 
         `suspects` and `unknown` are those of `claim`: what they pass over wakes nobody.
+        """
+        ...
+
+    async def states(self, ids: Collection[TaskId]) -> dict[TaskId, State]:
+        """The states of these tasks, each under the id that was asked for.
+
+        Cheap: asked again and again by those who wait for tasks to end.
         """
         ...
 

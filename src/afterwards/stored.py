@@ -106,7 +106,7 @@ def check_received(task: Task) -> None:
     """Raise for a task of another store that cannot be received: ValueError, if it is not waiting, or CannotStore."""
     if task.state is not State.WAITING:
         raise ValueError(f"only waiting tasks can be received, and task {task.id} is {task.state}")
-    parts = {"arguments": task.arguments, "progress": task.progress, "result": task.result, "key": task.key}
+    parts = {"arguments": task.arguments, "returned": task.returned, "key": task.key}
     for part, text in {"name": task.name, "queue": task.queue, **parts}.items():
         if text is not None and not is_storable(text):
             raise CannotStore(f"the {part} of task {task.id} holds a NUL character or half of a surrogate pair")
@@ -221,7 +221,7 @@ def bare(outcome: Outcome, error: Exception) -> Outcome:
     """The outcome without its texts, and the reason instead. Calls that cannot be stored make it a failure."""
     what = "calls it added" if outcome.calls else "error" if outcome.error else "result"
     ending = Ending.FAILED if outcome.calls else outcome.ending
-    return replace(outcome, ending=ending, error=_reason(what, str(error)), result=None, calls=())
+    return replace(outcome, ending=ending, error=_reason(what, str(error)), result=None, logs=None, calls=())
 
 
 def _reason(what: str, why: str) -> Failure:

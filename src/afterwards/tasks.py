@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NewType
+from typing import Any, NewType
 from uuid import UUID
 
 from afterwards.retries import Retry
@@ -58,14 +58,41 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a task is: `done` of `of`, which is None where nobody knows how much there is; and what it says."""
+
+    done: float
+    of: float | None = None
+    say: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line that a task has logged: when, how grave, by the logger of which name, and what, with its traceback."""
+
+    at: datetime
+    level: str
+    logger: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keeps:
+    """What of a run is kept, as it was said at the call; None leaves it to the function's own options."""
+
+    result: bool | None = None
+    logs: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A function's name with its arguments and options, not yet stored.
 
     `arguments` is JSON text. `delay` counts from the moment of storing, by the store's clock; `due` is an instant that
     the user gave, and wins. `after` is the id of the call before it in its request's line. `crashes` is how many dead
-    processes the task is allowed; `retry` and `timeout` are set only when they were given at the call. After its
-    `deadline` the task is not started: an instant, or how long after the moment of storing. `trace` comes back with the
-    task: where it was added, in the words of whoever traces.
+    processes the task is allowed; `retry`, `timeout` and `keeps` are set only when they were given at the call. After
+    its `deadline` the task is not started: an instant, or how long after the moment of storing. `trace` comes back with
+    the task: where it was added, in the words of whoever traces.
 
     Of the calls of one function under one `key`, one is a task at a time: it holds the key until it has ended, and for
     `unique_for` after that. With `replace` it takes the place of one that waits.
@@ -87,6 +114,7 @@ class Call:
     key: str | None = None
     unique_for: timedelta | None = None
     replace: bool = False
+    keeps: Keeps | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +127,22 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """How far one run is, on its way to the store."""
+
+    claim: Claim
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A stored call, as it stood when it was read. Instants are aware and in UTC.
 
     `attempt` counts tries from 1 (0: never tried), `run` counts claims and never goes back, `crashes` counts the
-    processes that died under it, of `crashes_allowed`. `turn_over`: nobody is held after it any more. `progress` and
-    `result` are JSON text, None until there is one. `twins` are its other names, the ids of calls that found it under
-    their key; only `hand_over` tells them.
+    processes that died under it, of `crashes_allowed`. `turn_over`: nobody is held after it any more. `returned` is
+    what its function returned, as JSON text, if that is kept; `result` is the value itself, where an `Afterwards` gives
+    the task, and None where a store does. `logs` are the lines that it logged, if they are kept. `twins` are its other
+    names, the ids of calls that found it under their key; only `hand_over` tells them.
     """
 
     id: TaskId
@@ -128,8 +165,10 @@ class Task:
     started: datetime | None = None
     ended: datetime | None = None
     error: Failure | None = None
-    result: str | None = None
-    progress: str | None = None
+    returned: str | None = None
+    result: Any = None
+    progress: Progress | None = None
+    logs: tuple[LogLine, ...] = ()
     key: str | None = None
     stop_asked: bool = False
     retry: Retry | None = None
@@ -138,6 +177,7 @@ class Task:
     trace: str | None = None
     unique_for: timedelta | None = None
     twins: tuple[TaskId, ...] = ()
+    keeps: Keeps | None = None
 
     @property
     def claim(self) -> Claim:
@@ -170,6 +210,7 @@ def first_run(call: Call, *, now: datetime, worker: WorkerId) -> Task:
         trace=call.trace,
         key=call.key,
         unique_for=call.unique_for,
+        keeps=call.keeps,
     )
 
 

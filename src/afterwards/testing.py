@@ -63,7 +63,7 @@ class InlineTaker:
     """Runs what it takes in the request itself, once the response has been sent."""
 
     def __init__(self, house: House) -> None:
-        self._runner = house.new_runner(house.events, None, house.tracing)
+        self._runner = house.new_runner(house.events, None, tracing=house.tracing)
         self._taken: dict[TaskId, Call] = {}
 
     async def take(self, calls: Sequence[Call], *, sent: bool) -> None:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from afterwards.errors import CannotJoinTransaction, LeaseLost
-from afterwards.tasks import Call, Claim
+from afterwards.tasks import Call, Claim, Progress
 
 
 class Committing(Protocol):
@@ -112,8 +112,8 @@ class Joint(Protocol):
         """Stores calls as `Store.add` would now: one row for each."""
         ...
 
-    def ending(self, claim: Claim, *, took: timedelta) -> Statement:
-        """Settles a run as done, if its claim holds: one row."""
+    def ending(self, claim: Claim, *, took: timedelta, progress: Progress | None) -> Statement:
+        """Settles a run as done, if its claim holds: one row. Without a `progress` that stays as it was noted."""
         ...
 
     def release(self, claim: Claim) -> Statement:
@@ -157,9 +157,9 @@ def adding(joint: Joint, calls: Sequence[Call]) -> Steps:
         raise elsewhere()
 
 
-def ending(joint: Joint, claim: Claim, *, took: timedelta) -> Steps:
+def ending(joint: Joint, claim: Claim, *, took: timedelta, progress: Progress | None) -> Steps:
     """Settle a run as done and free who waits for it. Raises LeaseLost, CannotJoinTransaction."""
-    if not (yield joint.ending(claim, took=took)):
+    if not (yield joint.ending(claim, took=took, progress=progress)):
         if not (yield joint.proof()):
             raise elsewhere()
         raise LeaseLost(

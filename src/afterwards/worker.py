@@ -22,6 +22,7 @@ from afterwards.events import Events, LoopFailed, Presence
 from afterwards.hooks import FailureHooks
 from afterwards.janitor import Janitor
 from afterwards.life import ProofOfLife
+from afterwards.notes import Notes
 from afterwards.outcomes import Ending, Outcome
 from afterwards.processes.isolation import Isolation
 from afterwards.processes.pool import Pool
@@ -60,31 +61,22 @@ class Worker:
         failure_hooks: FailureHooks,
         url: str,
         tracing: Tracing,
+        settled: Callable[[Sequence[Outcome]], None],
     ) -> None:
         self._store, self._registry, self._events, self._options = store, registry, events, options
         self._presence, self._slots = Presence(events, "claim"), Slots(options.concurrency)
-        self._pool = Pool(registry.isolated_modules, options.pool)
+        self._pool, self._notes, self._tell_settled = Pool(registry.isolated_modules, options.pool), Notes(), settled
         self._runner = self._new_runner(url, solver, joining, tracing)
-        self._runs = Runs(self._runner, self._slots, events, failure_hooks, ended=self._ended)
+        self._runs = Runs(self._runner, self._slots, events, failure_hooks, self._notes, ended=self._ended)
         self._settler = Settler(store, events, is_idle=self._slots.is_idle, settled=self._settled)
         self._janitor = self._new_janitor(life, failure_hooks, timetable)
-        self._shift = Shift(
-            store,
-            events,
-            life,
-            options,
-            open_store=open_store,
-            busy=self._is_busy,
-            lost=self._drop_everything,
-            asked_to_stop=self._runs.stop,
-        )
+        self._shift = self._new_shift(life, open_store)
         self._unknown, self._heads, self._suspects = set[str](), set[TaskId](), set[TaskId]()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self._nap: asyncio.Timeout | None = None
         self._room_made, self._stopping = asyncio.Event(), asyncio.Event()
-        self._resting = False
-        self.leaving = False  # it has stopped, but threads of it still need the store
+        self._resting = self.leaving = False  # leaving: it has stopped, but threads of it still need the store
 
     async def run(self) -> None:
         """Work until `stop`; then let what runs finish within `grace`, give the rest back, and sign off."""
@@ -96,10 +88,11 @@ class Worker:
                 settling = self._group.create_task(self._settler.run())
                 others = [self._group.create_task(self._claim_for_ever()), self._group.create_task(self._janitor.run())]
                 await self._stopping.wait()
-                _cancel(others)
+                for other in others:
+                    other.cancel()
                 await self._finish()
                 await self._pool.end()
-                _cancel([settling])
+                settling.cancel()
                 self.leaving = await self._shift.sign_off(self._left_behind)
         finally:
             self._shift.end()
@@ -120,7 +113,20 @@ class Worker:
     ) -> Runner:
         isolation = Isolation(self._registry, self._pool, url, joining.is_settled)
         runner = partial(Runner, self._registry, self._events, threads=self._options.threads, isolation=isolation)
-        return runner(solver=solver, joining=joining, tracing=tracing)
+        return runner(solver=solver, joining=joining, tracing=tracing, notes=self._notes)
+
+    def _new_shift(self, life: ProofOfLife, open_store: Callable[[], Awaitable[None]]) -> Shift:
+        return Shift(
+            self._store,
+            self._events,
+            life,
+            self._options,
+            open_store=open_store,
+            busy=self._is_busy,
+            lost=self._drop_everything,
+            asked_to_stop=self._runs.stop,
+            notes=self._notes.take,
+        )
 
     def _new_janitor(self, life: ProofOfLife, failure_hooks: FailureHooks, timetable: Timetable) -> Janitor:
         return Janitor(
@@ -278,6 +284,7 @@ class Worker:
             self._suspects.difference_update(outcome.claim.id for outcome in done)
             self._wake()  # the next suspect may run
         self.accept(followers)
+        self._tell_settled(done)
         self._room_made.set()
 
     def _give_back(self, tasks: Iterable[Task], delay: timedelta = NO_DELAY) -> None:
@@ -315,8 +322,3 @@ class Worker:
 
 def _jittered(seconds: float) -> float:
     return seconds * random.uniform(0.7, 1.0)
-
-
-def _cancel(tasks: Iterable[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()

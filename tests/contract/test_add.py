@@ -10,7 +10,7 @@ import pytest
 from afterwards.errors import CannotStore
 from afterwards.ids import new_id
 from afterwards.retries import Retry
-from afterwards.tasks import Search, State, WorkerId
+from afterwards.tasks import Keeps, Search, State, WorkerId
 from tests.contract.builders import (
     HOUR,
     MINUTE,
@@ -36,7 +36,7 @@ async def test_a_call_waits_as_it_was_added(store: TimedStore):
     task = await the_task(store, call.id)
     assert (task.name, task.arguments, task.queue, task.priority) == (call.name, call.arguments, "mail", 7)
     assert (task.state, task.held, task.attempt, task.run, task.crashes) == (State.WAITING, None, 0, 0, 0)
-    assert (task.worker, task.started, task.ended, task.error, task.result) == (None, None, None, None, None)
+    assert (task.worker, task.started, task.ended, task.error, task.returned) == (None, None, None, None, None)
 
 
 async def test_each_call_is_answered_in_its_order(store: TimedStore):
@@ -293,3 +293,14 @@ async def test_time_given_by_delay_counts_from_the_moment_of_storing(store: Time
     assert await claim_all(store, worker) == []
     store.clock_offset += SECOND
     assert len(await claim_all(store, worker)) == 1
+
+
+async def test_what_is_to_be_kept_goes_with_the_task(store: TimedStore, worker: WorkerId):
+    keeps = Keeps(result=True, logs=False)
+    call, plain = a_call(keeps=keeps), a_call(keeps=Keeps(logs=True))
+    [at_once, _] = await store.add([call, plain], claimed_by=worker)
+    assert at_once.claimed is not None
+    assert at_once.claimed.keeps == keeps
+    assert (await the_task(store, call.id)).keeps == keeps
+    assert (await the_task(store, plain.id)).keeps == Keeps(logs=True)
+    assert (await a_running_task(store, worker)).keeps is None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,7 +12,7 @@ from afterwards.errors import CannotStore
 from afterwards.ids import new_id
 from afterwards.outcomes import Ending
 from afterwards.retries import Retry
-from afterwards.tasks import Call, Hold, Search, State, TaskId, WorkerId
+from afterwards.tasks import Call, Hold, Keeps, LogLine, Search, State, TaskId, WorkerId
 from tests.contract.builders import (
     EVERYTHING,
     HOUR,
@@ -538,3 +538,12 @@ async def test_calls_without_keys_are_as_they_were(store: TimedStore):
     calls = some_calls(3)
     assert await add(store, *calls) == ids_of(calls)
     assert {task.key for task in await store.find(Search(), limit=10)} == {None}
+
+
+async def test_what_is_to_be_kept_is_replaced_too(store: TimedStore, worker: WorkerId):
+    logs = (LogLine(at=datetime.now(UTC), level="INFO", logger="mine", text="begun"),)
+    holder = await a_running_task(store, worker, key="k", keeps=Keeps(logs=True))
+    await store.settle([outcome(holder.claim, Ending.RETRIED, logs=logs)])
+    await store.add([keyed(replace=True, keeps=Keeps(result=True))])
+    task = await the_task(store, holder.id)
+    assert (task.keeps, task.logs) == (Keeps(result=True), ())

@@ -11,7 +11,7 @@ from afterwards.errors import CannotStore
 from afterwards.ids import new_id
 from afterwards.outcomes import Ending, done
 from afterwards.retries import Retry
-from afterwards.tasks import Failure, Hold, Search, State, Task, TaskId, Woken, WorkerId
+from afterwards.tasks import Failure, Hold, Keeps, LogLine, Progress, Search, State, Task, TaskId, Woken, WorkerId
 from tests.contract.builders import (
     EVERYTHING,
     HOUR,
@@ -29,7 +29,7 @@ from tests.contract.builders import (
     the_task,
 )
 
-NOT_OF_A_WAITING_TASK = {"state", "held", "worker", "ended", "stop_asked"}
+NOT_OF_A_WAITING_TASK = {"result", "state", "held", "worker", "ended", "stop_asked"}
 
 
 def a_full_task(**options: object) -> Task:
@@ -53,8 +53,10 @@ def a_full_task(**options: object) -> Task:
         turn_over=True,
         started=an_hour - timedelta(days=1),
         error=Failure(kind="ValueError", message="no", traceback="File …"),
-        result='"so far"',
-        progress='{"done": 3}',
+        returned='"so far"',
+        progress=Progress(done=3, of=4.5, say="drei"),
+        logs=(LogLine(at=an_hour, level="INFO", logger="mine", text="wörds\nand more"),),
+        keeps=Keeps(result=True),
         key="welcome:7",
         retry=Retry(attempts=9, crashes=2),
         timeout=timedelta(seconds=1.5),
@@ -179,7 +181,7 @@ async def test_only_waiting_tasks_are_received(store: TimedStore, state: State):
     assert await store.hand_over(limit=10) == []
 
 
-@pytest.mark.parametrize("part", ["name", "arguments", "queue", "progress", "key", "result"])
+@pytest.mark.parametrize("part", ["name", "arguments", "queue", "key", "returned"])
 async def test_a_text_that_no_store_can_keep_is_refused_with_all_that_came_with_it(store: TimedStore, part: str):
     with pytest.raises(CannotStore, match=part):
         await store.receive([a_full_task(), a_full_task(**{part: '"\x00"'})])

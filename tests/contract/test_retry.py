@@ -29,7 +29,7 @@ async def test_an_ended_task_waits_again_with_everything_counted_anew(
     assert await store.retry([running.id]) == [running.id]
     task = await the_task(store, running.id)
     assert (task.state, task.attempt, task.crashes, task.run) == (State.WAITING, 0, 0, 1)
-    assert (task.ended, task.started, task.error, task.result) == (None, None, None, None)
+    assert (task.ended, task.started, task.error, task.returned) == (None, None, None, None)
     assert task.due > running.due
     [again] = await claim_all(store, worker)
     assert (again.run, again.attempt) == (2, 1)

@@ -31,7 +31,7 @@ async def test_a_done_task_keeps_its_result(store: TimedStore, worker: WorkerId)
     settled = await store.settle([done(running.claim, result='{"sent": "ü"}')])
     assert settled.held == [running.claim]
     task = await the_task(store, running.id)
-    assert (task.state, task.result, task.error, task.worker) == (State.DONE, '{"sent": "ü"}', None, None)
+    assert (task.state, task.returned, task.error, task.worker) == (State.DONE, '{"sent": "ü"}', None, None)
     assert task.ended is not None
 
 
@@ -233,7 +233,7 @@ async def test_a_text_that_cannot_be_stored_does_not_stop_the_others(store: Time
     assert len(settled.held) == 10
     found = [await the_task(store, task.id) for task in tasks]
     assert [task.state for task in found] == [State.FAILED if n == 3 else State.DONE for n in range(10)]
-    assert [task.result for task in found] == [None if n in (3, 7) else str(n) for n in range(10)]
+    assert [task.returned for task in found] == [None if n in (3, 7) else str(n) for n in range(10)]
     assert "bad" in str(found[3].error)
     assert "could not be stored" in str(found[7].error)
 

@@ -1,6 +1,7 @@
 """The dashboard: what it shows, to whom, and what it lets whom do. Its looks are in test_dashboard_browser.py."""
 
 import asyncio
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Mount
 
-from afterwards import Afterwards, Retry, State, StoreUnavailable, Task, Visitor
+from afterwards import Afterwards, Retry, State, StoreUnavailable, Task, Visitor, current_task
 from afterwards.events import Steered
 from afterwards.schedules import Plan
 from tests.doors.asgi import served
@@ -457,3 +458,20 @@ async def changes(afterwards: Afterwards) -> None:
 def test_an_auth_that_is_no_function_is_refused(afterwards: Afterwards):
     with pytest.raises(ValueError, match="auth takes a function"):
         afterwards.dashboard(auth=True)  # type: ignore[arg-type]  # as somebody may do
+
+
+def tell_much(hostile: str) -> dict[str, str]:
+    current_task().progress(3, of=4, say=hostile)
+    logging.getLogger("mine").warning("%s password=swordfish", hostile)
+    return {"password": "swordfish", "said": hostile}
+
+
+def test_progress_result_and_logs_are_shown_harmless_and_without_secrets(client: TestClient, afterwards: Afterwards):
+    afterwards.task(keep_result=True, keep_logs=True)(tell_much)
+    [task] = stored(afterwards, (tell_much, HOSTILE.replace("\0", "")))
+    page = client.get(f"/afterwards/tasks/{task.id}").text
+    assert "Result" in page
+    assert "WARNING mine:" in page
+    assert "<script>alert" not in page
+    assert "swordfish" not in page
+    assert "<img src=x" not in page

@@ -20,7 +20,7 @@ from afterwards.retries import Retry
 from afterwards.roll_call import RollCall
 from afterwards.store import Store
 from afterwards.stores import store_for
-from afterwards.tasks import Claim, SignedOn, WorkerId
+from afterwards.tasks import Claim, Note, SignedOn, WorkerId
 from afterwards.timetable import Ticker, Timetable
 
 AN_HOUR = timedelta(hours=1)
@@ -70,11 +70,21 @@ def a_keeper(
     events: Events | None = None,
     busy: Callable[[], bool] = lambda: False,
     lost: Callable[[], None] = lambda: None,
+    notes: Callable[[], Sequence[Note]] = lambda: (),
 ) -> Keeper:
     def nobody_is_asked(claims: Sequence[Claim]) -> None:
         raise AssertionError("nothing was cancelled")
 
-    return Keeper(store, events or Events(), worker, lease=lease, busy=busy, lost=lost, asked_to_stop=nobody_is_asked)
+    return Keeper(
+        store,
+        events or Events(),
+        worker,
+        lease=lease,
+        busy=busy,
+        lost=lost,
+        asked_to_stop=nobody_is_asked,
+        notes=notes,
+    )
 
 
 async def signed_on(store: Store, worker: WorkerId) -> SignedOn:

@@ -168,10 +168,20 @@ ISOLATED: list[Callable[..., Any]] = [
 ]
 
 
+def tells_how_far(path: str, *, stays: bool) -> dict[str, int]:
+    log.warning("it begins")
+    current_task().progress(1, of=2, say="half")
+    while stays and not Path(path).exists():
+        time.sleep(0.01)
+    current_task().progress(2, of=2)
+    return {"pages": 2}
+
+
 def isolate_all(by: Afterwards) -> None:
     for function in ISOLATED:
         by.task(isolate=True)(function)
     by.task(isolate=True, max_memory="256MB")(takes_memory)
+    by.task(isolate=True, keep_result=True, keep_logs=True)(tells_how_far)
 
 
 isolate_all(afterwards)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from afterwards import Afterwards, Retry, State, Task
+from afterwards import Afterwards, Progress, Retry, State, Task
 from afterwards.testing import inline
 from tests.rooms import isolated_functions as functions
 from tests.rooms.builders import until
@@ -278,3 +278,21 @@ async def test_signals_for_the_worker_do_not_reach_it(afterwards: Afterwards, di
     for number in (signal.SIGTERM, signal.SIGINT):
         os.kill(int(lines(diary)[0]), number)
     assert error_of(await afterwards.wait(added.id, timeout=10))[1] == "TimedOut"
+
+
+async def test_it_tells_how_far_it_is_and_keeps_what_it_returns_and_logs(afterwards: Afterwards, diary: Path) -> None:
+    handle = await afterwards.add(functions.tells_how_far, str(diary), stays=True)
+    async with asyncio.timeout(20):
+        while (await afterwards.get(handle.id)).progress != Progress(done=1, of=2, say="half"):
+            await asyncio.sleep(0.01)
+    functions.note(str(diary), "go on")
+    task = await afterwards.wait(handle.id, timeout=20)
+    assert (task.state, task.progress, task.result) == (State.DONE, Progress(done=2, of=2), {"pages": 2})
+    assert [(line.level, line.logger, line.text) for line in task.logs] == [("WARNING", "tests.isolated", "it begins")]
+
+
+async def test_one_that_is_killed_keeps_them_as_far_as_they_came(afterwards: Afterwards, diary: Path) -> None:
+    handle = await afterwards.using(timeout=1.0).add(functions.tells_how_far, str(diary), stays=True)
+    task = await afterwards.wait(handle.id, timeout=20)
+    assert (error_of(task)[1], task.progress) == ("TimedOut", Progress(done=1, of=2, say="half"))
+    assert [line.text for line in task.logs] == ["it begins"]

@@ -10,7 +10,7 @@ import pytest
 
 from afterwards.ids import new_id
 from afterwards.redaction import HIDDEN, Redaction
-from afterwards.tasks import Failure, State, Task
+from afterwards.tasks import Failure, LogLine, Progress, State, Task
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -61,12 +61,14 @@ def test_what_is_no_list_of_names_is_refused(names):
         Redaction(names)
 
 
-def test_a_result_and_progress_are_redacted_too():
-    shown = Redaction().task(task({}, result='{"token": "abcdef"}', progress='{"say": "x", "secret": 1}'))
-    assert (json.loads(shown.result or ""), json.loads(shown.progress or "")) == (
-        {"token": HIDDEN},
-        {"say": "x", "secret": HIDDEN},
-    )
+def test_a_result_and_progress_and_logs_are_redacted_too():
+    line = LogLine(at=datetime.now(UTC), level="INFO", logger="mine", text="password=swordfish, user=ada")
+    progress = Progress(done=1, of=2, say="at Bearer abc.def-ghi")
+    given = task({}, returned='{"token": "abcdef"}', result={"token": "abcdef"}, progress=progress, logs=(line,))
+    shown = Redaction().task(given)
+    assert (json.loads(shown.returned or ""), shown.result) == ({"token": HIDDEN}, None)
+    assert shown.progress == Progress(done=1, of=2, say=f"at Bearer {HIDDEN}")
+    assert [line.text for line in shown.logs] == [f"password={HIDDEN}, user=ada"]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from afterwards.cli.words import first_line, harmless, harmless_lines, table
 from afterwards.phrases import ago, ahead
-from afterwards.tasks import DEFAULT_PRIORITY, State, Task
+from afterwards.tasks import DEFAULT_PRIORITY, LogLine, Progress, State, Task
 
 _ERROR_WIDTH = 80
 _HEADINGS = ("ID", "STATE", "WHEN", "ATTEMPT", "QUEUE", "NAME", "ERROR")
@@ -50,8 +51,9 @@ def as_json(task: Task) -> dict[str, object]:
         "after": None if task.after is None else str(task.after),
         "key": task.key,
         "arguments": _parsed(task.arguments),
-        "progress": _parsed(task.progress),
-        "result": _parsed(task.result),
+        "progress": None if task.progress is None else asdict(task.progress),
+        "result": _parsed(task.returned),
+        "logs": [{**asdict(line), "at": line.at.isoformat()} for line in task.logs],
         "error": None
         if error is None
         else {"kind": error.kind, "message": error.message, "traceback": error.traceback},
@@ -93,10 +95,22 @@ def _facts(task: Task, now: datetime) -> list[tuple[str, str]]:
         ("ended", _instant(task.ended, now)),
         ("worker", harmless(task.worker or "")),
         ("arguments", _pretty(task.arguments)),
-        ("progress", _pretty(task.progress)),
-        ("result", _pretty(task.result)),
+        ("progress", "" if task.progress is None else _how_far(task.progress)),
+        ("result", _pretty(task.returned)),
+        ("logs", "\n".join(_log_line(line) for line in task.logs)),
         ("error", harmless_lines(error)),
     ]
+
+
+def _how_far(progress: Progress) -> str:
+    """`3 of 10 (30 %), reading page 3`."""
+    amount = f"{progress.done:g}" if progress.of is None else f"{progress.done:g} of {progress.of:g}"
+    share = f" ({100 * progress.done / progress.of:.0f} %)" if progress.of else ""
+    return amount + share + (f", {harmless(progress.say)}" if progress.say else "")
+
+
+def _log_line(line: LogLine) -> str:
+    return f"{line.at:%H:%M:%S} {line.level:<7} {harmless(line.logger)}: {harmless_lines(line.text)}"
 
 
 def _attempts(task: Task) -> str:

@@ -47,7 +47,7 @@ class Query:
     def matches(self, task: Task) -> bool:
         """Whether a redacted task is what is looked for, beyond what the store was asked."""
         kind, message = ("", "") if task.error is None else (task.error.kind, task.error.message)
-        text = f"{task.name}\n{task.arguments}\n{kind}\n{message}\n{task.result or ''}".casefold()
+        text = f"{task.name}\n{task.arguments}\n{kind}\n{message}\n{task.returned or ''}".casefold()
         return (
             self.function in task.name.casefold()
             and self.key in (task.key or "").casefold()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from afterwards.phrases import ago, ahead, duration
-from afterwards.tasks import Hold, State, Task
+from afterwards.tasks import Hold, Progress, State, Task
 
 LONGEST_TEXT = 10_000
 LONGEST_LINE = 160
@@ -116,17 +116,9 @@ def moment(task: Task) -> datetime:
             return task.ended or task.due
 
 
-def percent(progress: str | None) -> tuple[float, float, str] | None:
+def percent(progress: Progress | None) -> tuple[float, float, str] | None:
     """How much is done, of how much, and what it says; None where it says nothing."""
-    try:
-        said = json.loads(progress or "null")
-        if not isinstance(said, dict):
-            return None
-        said = cast("dict[str, Any]", said)
-        done, of = float(said.get("done") or 0), float(said.get("of") or 0)
-    except (ValueError, TypeError):
-        return None
-    return done, of, visible(str(said.get("say") or ""))
+    return None if progress is None else (progress.done, progress.of or 0, visible(progress.say))
 
 
 FILTERS: dict[str, Callable[..., Any]] = {

@@ -17,7 +17,7 @@ from afterwards.processes.pool import Pool
 from afterwards.processes.process import Process
 from afterwards.processes.wire import Run
 from afterwards.registry import Function, Registry
-from afterwards.tasks import Claim, Task
+from afterwards.tasks import Claim, Progress, Task
 from afterwards.timeouts import Limit
 
 CLEAN_UP = 1.0  # seconds that an `async def` function gets to clean up, before it is killed
@@ -35,23 +35,26 @@ class Isolation:
         """Whether its function is isolated."""
         return self._registry.isolates(task.name)
 
-    async def run(self, task: Task) -> Outcome:
-        """Run it to its end. Raises TimedOut, OutOfMemory, ProcessDied, CannotIsolate, UnknownFunction."""
+    async def run(self, task: Task, say: Callable[[Progress], None]) -> Outcome:
+        """Run it to its end; `say` hears how far it is.
+
+        Raises TimedOut, OutOfMemory, ProcessDied, CannotIsolate, UnknownFunction.
+        """
         function = self._registry.find(task.name)
         limit = Limit(task.timeout or function.options.timeout, is_in_thread=lambda: False, overran=lambda: None)
         token = enter(task, None)
         try:
-            return await self._limited(task, function, limit)
+            return await self._limited(task, function, limit, say)
         finally:
             leave(token)
 
-    async def _limited(self, task: Task, function: Function, limit: Limit) -> Outcome:
+    async def _limited(self, task: Task, function: Function, limit: Limit, say: Callable[[Progress], None]) -> Outcome:
         """The wait for a process does not count."""
         async with self._pool.process() as process:
             began, where = time.monotonic(), ""
             limit.go_on()
             try:
-                outcome = await self._outcome(process, task, function)
+                outcome = await self._outcome(process, task, function, say)
                 limit.end(None)
                 return outcome
             except asyncio.CancelledError as cancelled:
@@ -68,12 +71,14 @@ class Isolation:
                 raised.add_note(where)
             raise raised from None
 
-    async def _outcome(self, process: Process, task: Task, function: Function) -> Outcome:
+    async def _outcome(
+        self, process: Process, task: Task, function: Function, say: Callable[[Progress], None]
+    ) -> Outcome:
         """The policy and the timeout are those that hold here."""
         timeout = task.timeout or function.options.timeout
         task = replace(task, retry=self._registry.retry_for(task), timeout=timeout)
         run = Run(task=task, module=module_of(function.function), url=self._url)
-        return await process.run(run, max_memory=function.options.max_memory)
+        return await process.run(run, max_memory=function.options.max_memory, say=say)
 
     async def _is_done(self, task: Task) -> bool:
         """A store that is away cannot say; then the worker's own settling will be refused."""

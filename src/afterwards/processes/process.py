@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar, assert_never
 
 from afterwards.errors import CannotIsolate, OutOfMemory, ProcessDied
@@ -25,6 +25,7 @@ from afterwards.processes.wire import (
     Ready,
     Run,
     Said,
+    Told,
     Trouble,
     WantsDone,
     Where,
@@ -32,6 +33,7 @@ from afterwards.processes.wire import (
     heard,
 )
 from afterwards.resident import resident_of
+from afterwards.tasks import Progress
 
 V = TypeVar("V")
 
@@ -58,6 +60,7 @@ class Process:
         self._answer: asyncio.Future[Outcome] | None = None
         self._where: asyncio.Future[str] | None = None
         self._context: contextvars.Context | None = None
+        self._say: Callable[[Progress], None] | None = None
         self._look: asyncio.Handle | None = None
         self._too_large: OutOfMemory | None = None
         self._is_ending = False
@@ -110,13 +113,13 @@ class Process:
             raise CannotIsolate(f"while it imported the modules of the isolated functions, {error}") from None
         self._begun_with = resident_of(self.pid)
 
-    async def run(self, run: Run, *, max_memory: int | None) -> Outcome:
+    async def run(self, run: Run, *, max_memory: int | None, say: Callable[[Progress], None]) -> Outcome:
         """The task's outcome. Raises ProcessDied, OutOfMemory, CannotIsolate.
 
-        What is logged there meanwhile is written in the context of the caller.
+        What is logged there meanwhile is written in the context of the caller; `say` hears how far it is.
         """
         self._answer = asyncio.get_running_loop().create_future()
-        self._context, self.wants_done = contextvars.copy_context(), False
+        self._context, self._say, self.wants_done = contextvars.copy_context(), say, False
         self.tasks += 1
         self._watch(max_memory)
         try:
@@ -192,6 +195,9 @@ class Process:
                 _fail(self._answer, CannotIsolate(text))
             case WantsDone():
                 self.wants_done = True
+            case Told(progress=progress):
+                if self._say is not None:
+                    self._say(progress)
             case Frames(text=text):
                 _settle(self._where, text)
             case Line():

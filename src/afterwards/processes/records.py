@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TypeGuard
 
+from afterwards import logbook
 from afterwards.failures import clean
 from afterwards.processes.wire import Line
 
@@ -71,6 +72,7 @@ def write(line: Line, pid: int) -> None:
             "process": pid,
         }
     )
+    logbook.hear(record)
     logger.handle(record)
 
 

@@ -12,7 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from afterwards.outcomes import Outcome
 from afterwards.retries import Retry, retry_as_json, retry_from_json
-from afterwards.tasks import Call, Task
+from afterwards.tasks import Call, Progress, Task
 
 _LENGTH = struct.Struct("!I")
 LENGTH_BYTES = _LENGTH.size
@@ -82,6 +82,14 @@ class WantsDone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """How far the task says it is."""
+
+    progress: Progress
+    says: Literal["told"] = "told"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Frames:
     """Where the code is that runs, as in a traceback."""
 
@@ -106,7 +114,7 @@ class Line:
     says: Literal["line"] = "line"
 
 
-Said = Begin | Run | Cancel | Where | Ready | Ended | Trouble | WantsDone | Frames | Line
+Said = Begin | Run | Cancel | Where | Ready | Ended | Trouble | WantsDone | Told | Frames | Line
 
 
 @cache

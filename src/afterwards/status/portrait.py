@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from hashlib import blake2b
 
@@ -18,7 +19,7 @@ def brief(task: Task) -> Portrait:
         "id": str(task.id),
         "state": task.state,
         "attempt": task.attempt,
-        "progress": None if task.progress is None else json.loads(task.progress),
+        "progress": None if task.progress is None else asdict(task.progress),
     }
 
 
@@ -33,7 +34,7 @@ def full(task: Task) -> Portrait:
         "due": _iso(task.due),
         "started": _iso(task.started),
         "ended": _iso(task.ended),
-        "result": None if task.result is None else json.loads(task.result),
+        "result": None if task.returned is None else json.loads(task.returned),
         "error": None if error is None else {"kind": error.kind, "message": error.message},
     }
 

@@ -10,10 +10,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Protocol, cast
 
-from afterwards import stored
+from afterwards import kept, stored
 from afterwards.errors import CannotJoinTransaction
 from afterwards.statements import parse
-from afterwards.tasks import Call, Claim
+from afterwards.tasks import Call, Claim, Progress
 from afterwards.transactions import Statement
 
 if TYPE_CHECKING:
@@ -40,9 +40,10 @@ class PostgresJoint:
         listed = json.dumps([_row(place, call) for place, call in enumerate(calls)])
         return self._statement("join_calls", calls=listed, offset=self._offset)
 
-    def ending(self, claim: Claim, *, took: timedelta) -> Statement:
+    def ending(self, claim: Claim, *, took: timedelta, progress: Progress | None) -> Statement:
         fence = {"id": str(claim.id), "run": str(claim.run), "worker": claim.worker}
-        return self._statement("join_ending", **fence, took=_interval(took), offset=self._offset)
+        said = "" if progress is None else kept.progress_text(progress)
+        return self._statement("join_ending", **fence, took=_interval(took), progress=said, offset=self._offset)
 
     def release(self, claim: Claim) -> Statement:
         return Statement(sql=JOINING["join_release"], values={"id": str(claim.id)})
@@ -154,6 +155,7 @@ def _row(place: int, call: Call) -> dict[str, object]:
         "deadline": _instant(call.deadline) if isinstance(call.deadline, datetime) else None,
         "time_left": _interval(call.deadline) if isinstance(call.deadline, timedelta) else None,
         "trace": call.trace,
+        "keeps": None if call.keeps is None else kept.keeps_text(call.keeps),
     }
 
 

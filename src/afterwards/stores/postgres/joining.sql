@@ -16,7 +16,7 @@ EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = CAST(:store AS 
 -- The rows that `add_calls` writes for calls that wait and are held by nothing.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, after, due, added, crashes_allowed, retry, timeout, deadline,
-    trace
+    trace, keeps
 )
 SELECT
     id, name, arguments, queue, priority, 'waiting', after,
@@ -24,11 +24,11 @@ SELECT
     timeout, CASE WHEN time_left IS NULL THEN deadline
         ELSE least({now} + time_left, timestamptz '9999-12-31 23:59:59.999999+00')
     END,
-    trace
+    trace, keeps
 FROM json_to_recordset(CAST(CAST(:calls AS text) AS json)) AS call (
     place integer, id uuid, name text, arguments text, queue text, priority smallint, after uuid, due timestamptz,
     delay interval, crashes_allowed integer, retry text, timeout interval, deadline timestamptz, time_left interval,
-    trace text
+    trace text, keeps text
 )
 WHERE {is_here}
 ORDER BY place
@@ -37,7 +37,8 @@ ORDER BY place
 -- A run is done; fenced like every write about a run.
 UPDATE afterwards_tasks
 SET state = 'done', started = greatest({now} - CAST(CAST(:took AS text) AS interval), timestamptz 'epoch'),
-    ended = {now}, freed = true, error = NULL, result = NULL, worker = NULL
+    ended = {now}, freed = true, error = NULL, result = NULL, worker = NULL,
+    progress = coalesce(nullif(CAST(:progress AS text), ''), progress)
 WHERE id = CAST(CAST(:id AS text) AS uuid) AND state = 'running' AND run = CAST(CAST(:run AS text) AS bigint)
 AND worker = CAST(:worker AS text) AND {is_here}
 

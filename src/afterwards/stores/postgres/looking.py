@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
+from uuid import UUID
 
 from afterwards.stores.postgres import rows
 from afterwards.stores.postgres.transaction import Transaction
@@ -37,6 +38,12 @@ class Glance:
     worker: WorkerId
     suspects: bool
     unknown: tuple[str, ...]
+
+
+async def states(transaction: Transaction, ids: Sequence[TaskId]) -> dict[TaskId, State]:
+    """The states of these."""
+    found = cast("list[tuple[UUID, str]]", await transaction.rows("states", ids=list(ids)))
+    return {id: State(state) for id, state in found}
 
 
 async def find(transaction: Transaction, page: Page) -> list[Task]:

@@ -25,7 +25,7 @@ timestamptz '9999-12-31 23:59:59.999999+00'
 task.id, task.name, task.arguments, task.queue, task.priority, task.state, task.held, task.after, task.due, task.added,
 task.attempt, task.run, task.crashes, task.crashes_allowed, task.suspect, task.freed, task.worker, task.started,
 task.ended, task.error, task.result, task.progress, task.key, task.stop_asked, task.retry,
-task.timeout, task.deadline, task.unique_for, task.trace
+task.timeout, task.deadline, task.unique_for, task.trace, task.keeps, task.logs
 
 -- fragment: is_claimable
 -- What may be claimed, in the words of its index.
@@ -78,10 +78,10 @@ WITH call AS MATERIALIZED (
         :ids::uuid[], :call_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[],
         :afters::uuid[], :dues::timestamptz[], :delays::interval[], :crashes::integer[], :retries::text[],
         :timeouts::interval[], :deadlines::timestamptz[], :times_left::interval[], :keys::text[],
-        :unique_for::interval[], :traces::text[], :claimed_by::text[]
+        :unique_for::interval[], :traces::text[], :keeps::text[], :claimed_by::text[]
     ) WITH ORDINALITY AS call (
         id, name, arguments, queue, priority, after, due_at, delay, crashes_allowed, retry, timeout, deadline_at,
-        time_left, key, unique_for, trace, claimed_by, place
+        time_left, key, unique_for, trace, keeps, claimed_by, place
     )
 ),
 former AS MATERIALIZED (
@@ -98,7 +98,7 @@ judged AS MATERIALIZED (
 )
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry, worker,
-    started, timeout, deadline, key, unique_for, trace
+    started, timeout, deadline, key, unique_for, trace, keeps
 )
 SELECT
     id, name, arguments, queue, priority,
@@ -107,7 +107,7 @@ SELECT
     after, due, {now}, is_claimed::integer, is_claimed::integer, crashes_allowed, retry,
     CASE WHEN is_claimed THEN claimed_by END,
     CASE WHEN is_claimed THEN {now} END,
-    timeout, deadline, key, unique_for, trace
+    timeout, deadline, key, unique_for, trace, keeps
 FROM judged ORDER BY place
 ON CONFLICT (id) DO NOTHING
 RETURNING task.id, task.worker IS NOT NULL, task.added
@@ -174,14 +174,15 @@ SET arguments = call.arguments, queue = call.queue, priority = call.priority,
     deadline = CASE WHEN call.deadline IS NOT NULL OR call.time_left IS NOT NULL
         THEN least(greatest(coalesce(call.deadline, {now} + call.time_left), {first}), {last})
     END,
-    retry = call.retry, timeout = call.timeout, crashes_allowed = call.crashes_allowed, trace = call.trace, attempt = 0,
-    crashes = 0, suspect = false, started = NULL, error = NULL, result = NULL, progress = NULL
+    retry = call.retry, timeout = call.timeout, crashes_allowed = call.crashes_allowed, trace = call.trace,
+    keeps = call.keeps, attempt = 0, crashes = 0, suspect = false, started = NULL, error = NULL, result = NULL,
+    progress = NULL, logs = NULL
 FROM unnest(
     :replaced::uuid[], :arguments::text[], :queues::text[], :priorities::smallint[], :dues::timestamptz[],
     :delays::interval[], :crashes::integer[], :retries::text[], :timeouts::interval[], :deadlines::timestamptz[],
-    :times_left::interval[], :traces::text[]
+    :times_left::interval[], :traces::text[], :keeps::text[]
 ) AS call (
-    id, arguments, queue, priority, due, delay, crashes_allowed, retry, timeout, deadline, time_left, trace
+    id, arguments, queue, priority, due, delay, crashes_allowed, retry, timeout, deadline, time_left, trace, keeps
 )
 WHERE task.id = call.id AND task.state = 'waiting'
 
@@ -296,9 +297,10 @@ WITH outcome AS MATERIALIZED (
     SELECT * FROM unnest(
         :sequences::bigint[], :ids::uuid[], :states::text[], :holds::text[], :delays::interval[], :took::interval[],
         :ends::boolean[], :gives_back::boolean[], :frees::boolean[], :keeps_error::boolean[], :errors::text[],
-        :results::text[], :claimed_by::text[]
+        :results::text[], :progress::text[], :logs::text[], :claimed_by::text[]
     ) AS outcome (
-        sequence, id, state, held, delay, took, ends, gives_back, frees, keeps_error, error, result, claimed_by
+        sequence, id, state, held, delay, took, ends, gives_back, frees, keeps_error, error, result, progress, logs,
+        claimed_by
     )
 ),
 settled AS (
@@ -312,12 +314,27 @@ settled AS (
         freed = task.freed OR outcome.frees,
         error = CASE WHEN outcome.keeps_error THEN task.error ELSE outcome.error END,
         result = outcome.result,
+        progress = coalesce(outcome.progress, task.progress),
+        logs = coalesce(outcome.logs, task.logs),
         worker = NULL
     FROM outcome WHERE task.sequence = outcome.sequence
 ),
 former AS (SELECT id, claimed_by FROM outcome WHERE frees),
 {followers}
 SELECT {task} FROM freed AS task ORDER BY task.sequence
+
+-- name: note_progress
+-- Fenced like every write about a run. What somebody else has locked is passed over: a transaction of the user's may be
+-- settling it, and hold it for long.
+WITH note AS MATERIALIZED (
+    SELECT task.sequence, note.progress
+    FROM unnest(:ids::uuid[], :runs::bigint[], :workers::text[], :progress::text[]) AS note (id, run, worker, progress)
+    JOIN afterwards_tasks AS task ON task.id = note.id
+    WHERE task.run = note.run AND task.worker IS NOT DISTINCT FROM note.worker
+    ORDER BY task.sequence FOR NO KEY UPDATE OF task SKIP LOCKED
+)
+UPDATE afterwards_tasks AS task SET progress = note.progress FROM note WHERE task.sequence = note.sequence
+RETURNING task.id
 
 -- name: free_followers
 -- The same for tasks that have ended in another way: nobody claims what this frees. How many.
@@ -481,7 +498,7 @@ SELECT id, name, key FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND key 
 -- The turn in its request's line stays over: a person's retry stands outside the line.
 UPDATE afterwards_tasks AS task
 SET state = 'waiting', due = {now}, attempt = 0, crashes = 0, suspect = false, stop_asked = false, started = NULL,
-    ended = NULL, error = NULL, result = NULL, progress = NULL
+    ended = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL
 WHERE id = ANY(:ids::uuid[]) AND state IN ('done', 'failed', 'cancelled')
 RETURNING task.id
 
@@ -589,21 +606,22 @@ SELECT id, freed FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) ORDER BY seq
 -- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, timeout, unique_for, deadline, trace, state
+    freed, started, retry, error, result, progress, key, timeout, unique_for, deadline, trace, keeps, logs, state
 )
 SELECT
     id, name, arguments, queue, priority, held, after, least(greatest(due, {first}), {last}), added, attempt, run,
     crashes, crashes_allowed, suspect, freed, started, retry, error, result, progress, key, timeout, unique_for,
-    CASE WHEN deadline IS NOT NULL THEN least(greatest(deadline, {first}), {last}) END, trace, 'waiting'
+    CASE WHEN deadline IS NOT NULL THEN least(greatest(deadline, {first}), {last}) END, trace, keeps, logs, 'waiting'
 FROM unnest(
     :ids::uuid[], :task_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[], :holds::text[],
     :afters::uuid[], :dues::timestamptz[], :added::timestamptz[], :attempts::integer[], :runs::integer[],
     :crashes::integer[], :allowed::integer[], :suspects::boolean[], :turns_over::boolean[], :started::timestamptz[],
     :retries::text[], :errors::text[], :results::text[], :progress::text[], :keys::text[],
-    :timeouts::interval[], :deadlines::timestamptz[], :unique_for::interval[], :traces::text[]
+    :timeouts::interval[], :deadlines::timestamptz[], :unique_for::interval[], :traces::text[], :keeps::text[],
+    :logs::text[]
 ) WITH ORDINALITY AS received (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, timeout, deadline, unique_for, trace, place
+    freed, started, retry, error, result, progress, key, timeout, deadline, unique_for, trace, keeps, logs, place
 )
 ORDER BY place
 ON CONFLICT (id) DO NOTHING
@@ -633,6 +651,12 @@ DELETE FROM afterwards_twins AS twin USING forgotten WHERE forgotten.key IS NOT 
 (:queue::text IS NULL OR queue = :queue) AND (:name::text IS NULL OR name = :name)
 AND (:after::uuid IS NULL OR sequence < {place_of_last})
 ORDER BY sequence DESC LIMIT :limit
+
+-- name: states
+-- By the index of ids; under the id that was asked for, which may be another name.
+SELECT wanted.id, task.state FROM unnest(:ids::uuid[]) AS wanted (id)
+LEFT JOIN afterwards_twins AS twin ON twin.id = wanted.id
+JOIN afterwards_tasks AS task ON task.id = coalesce(twin.task, wanted.id)
 
 -- name: find_by_id
 -- By the index of ids; the other conditions filter these few.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID
 
-from afterwards import stored
+from afterwards import kept, stored
 from afterwards.outcomes import Ending, Outcome
 from afterwards.stores.postgres.driver import Row
 from afterwards.tasks import Call, Hold, SignedOn, State, Task, TaskId, WorkerId
@@ -20,7 +20,7 @@ _STATES = {str(state): state for state in State}
 TaskRow = tuple[
     UUID, str, str, str, int, str, str | None, UUID | None, datetime, datetime, int, int, int, int, bool, bool,
     str | None, datetime | None, datetime | None, str | None, str | None, str | None, str | None, bool, str | None,
-    timedelta | None, datetime | None, timedelta | None, str | None,
+    timedelta | None, datetime | None, timedelta | None, str | None, str | None, str | None,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, datetime, datetime, bool]
 
@@ -59,6 +59,7 @@ def call_columns(calls: Sequence[Call]) -> dict[str, list[object]]:
         "keys": [call.key for call in calls],
         "unique_for": [_unique_for(call) for call in calls],
         "traces": [call.trace for call in calls],
+        "keeps": [None if call.keeps is None else kept.keeps_text(call.keeps) for call in calls],
     }
 
 
@@ -84,6 +85,10 @@ def outcome_columns(held: Sequence[tuple[int, Outcome]]) -> dict[str, list[objec
         "keeps_error": [outcome.error is None and outcome.ending is not Ending.DONE for outcome in outcomes],
         "errors": [None if outcome.error is None else stored.failure_text(outcome.error) for outcome in outcomes],
         "results": [outcome.result for outcome in outcomes],
+        "progress": [
+            None if outcome.progress is None else kept.progress_text(outcome.progress) for outcome in outcomes
+        ],
+        "logs": [None if outcome.logs is None else kept.logs_text(outcome.logs) for outcome in outcomes],
     }
 
 
@@ -114,13 +119,15 @@ def received_columns(tasks: Sequence[Task], holds: Sequence[Hold | None]) -> dic
         "started": [None if task.started is None else aware(task.started) for task in tasks],
         "retries": [None if task.retry is None else stored.retry_text(task.retry) for task in tasks],
         "errors": [None if task.error is None else stored.failure_text(task.error) for task in tasks],
-        "results": [task.result for task in tasks],
-        "progress": [task.progress for task in tasks],
+        "results": [task.returned for task in tasks],
+        "progress": [None if task.progress is None else kept.progress_text(task.progress) for task in tasks],
         "keys": [task.key for task in tasks],
         "timeouts": [task.timeout for task in tasks],
         "deadlines": [None if task.deadline is None else aware(task.deadline) for task in tasks],
         "unique_for": [_unique_for(task) for task in tasks],
         "traces": [task.trace for task in tasks],
+        "keeps": [None if task.keeps is None else kept.keeps_text(task.keeps) for task in tasks],
+        "logs": [kept.logs_text(task.logs) if task.logs else None for task in tasks],
     }
 
 
@@ -137,7 +144,7 @@ def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
         suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-        deadline, unique_for, trace,
+        deadline, unique_for, trace, keeps, logs,
     ) = row  # fmt: skip
     return Task(
         id=own(id),
@@ -160,8 +167,9 @@ def _task(row: TaskRow) -> Task:
         started=started,
         ended=ended,
         error=None if error is None else stored.failure(error),
-        result=result,
-        progress=progress,
+        returned=result,
+        progress=kept.progress(progress),
+        logs=kept.logs(logs),
         key=key,
         stop_asked=stop_asked,
         retry=None if retry is None else stored.retry(retry),
@@ -169,6 +177,7 @@ def _task(row: TaskRow) -> Task:
         deadline=deadline,
         trace=trace,
         unique_for=unique_for,
+        keeps=kept.keeps(keeps),
     )
 
 

@@ -38,10 +38,12 @@ from afterwards.tasks import (
     Call,
     Census,
     Claim,
+    Note,
     Renewal,
     Search,
     Settled,
     SignedOn,
+    State,
     Task,
     TaskId,
     Woken,
@@ -140,6 +142,9 @@ class PostgresStore:
     async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
         return await self._ask(verbs.RENEW, Prolonging(worker=worker, lease=lease))
 
+    async def note(self, notes: Sequence[Note]) -> list[Claim]:
+        return await self._ask(verbs.NOTE, tuple(notes))
+
     async def cancellations(self, worker: WorkerId) -> list[Claim]:
         return await self._ask(verbs.CANCELLATIONS, worker)
 
@@ -186,6 +191,9 @@ class PostgresStore:
         if worker in self._empty_handed:
             self._empty_handed.discard(worker)
             await waiter.rung(_LOCK_PAUSE)
+
+    async def states(self, ids: Collection[TaskId]) -> dict[TaskId, State]:
+        return await self._ask(verbs.STATES, tuple(ids))
 
     async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
         return await self._ask(verbs.FIND, Page(search=search, limit=limit, after=after))

@@ -71,6 +71,7 @@ TICK = Verb(doing="making ticks", counter=ADD, write=each(scheduling.tick))
 PLAN = Verb(doing="planning schedules", counter=WORK, write=each(scheduling.plan))
 
 RENEW = Verb(doing="renewing a lease", counter=WATCH, write=each(workers.renew), simple=True)
+NOTE = Verb(doing="noting progress", counter=WATCH, write=each(workers.note), simple=True)
 CANCELLATIONS = Verb(doing="looking for cancellations", counter=WATCH, write=each(workers.cancellations), simple=True)
 CLAIMS = Verb(doing="calling the roll", counter=WATCH, write=each(workers.claims), simple=True)
 WORKERS = Verb(doing="listing workers", counter=WATCH, write=each(looking.workers), simple=True)
@@ -79,6 +80,7 @@ UNTIL_DUE = Verb(doing="waiting for tasks", counter=WATCH, write=each(looking.un
 AGENDA = Verb(doing="listing schedules", counter=WATCH, write=each(scheduling.agenda), simple=True)
 NOTIFY = Verb(doing="waking others", counter=WATCH, write=each(_notify), simple=True, by_itself=True)
 
+STATES = Verb(doing="asking for states", counter=LOOK, write=each(looking.states), simple=True)
 FIND = Verb(doing="finding tasks", counter=LOOK, write=each(looking.find), simple=True)
 CENSUS = Verb(doing="counting tasks", counter=LOOK, write=each(looking.census))
 HAND_OVER = Verb(doing="handing tasks over", counter=LOOK, write=each(moving.hand_over), simple=True)

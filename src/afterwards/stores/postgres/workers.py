@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
+from afterwards import kept
 from afterwards.stores.postgres import rows
 from afterwards.stores.postgres.rescuing import give_back
 from afterwards.stores.postgres.transaction import Transaction
-from afterwards.tasks import Claim, Renewal, WorkerCard, WorkerId
+from afterwards.tasks import Claim, Note, Renewal, WorkerCard, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +84,20 @@ async def claims(transaction: Transaction, worker: WorkerId) -> list[Claim]:
 async def _claims(transaction: Transaction, statement: str, worker: WorkerId) -> list[Claim]:
     found = cast("list[tuple[UUID, int]]", await transaction.rows(statement, worker=worker))
     return [Claim(id=UUID(int=id.int), run=run, worker=worker) for id, run in found]
+
+
+async def note(transaction: Transaction, notes: Sequence[Note]) -> list[Claim]:
+    """Write how far these runs are; those whose claim holds and which nobody else has locked."""
+    newest = {one.claim: one.progress for one in notes}
+    written = set(
+        rows.ids(
+            await transaction.rows(
+                "note_progress",
+                ids=[claim.id for claim in newest],
+                runs=[claim.run for claim in newest],
+                workers=[claim.worker for claim in newest],
+                progress=[kept.progress_text(progress) for progress in newest.values()],
+            )
+        )
+    )
+    return [claim for claim in newest if claim.id in written]

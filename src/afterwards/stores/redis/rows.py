@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
-from afterwards import stored
+from afterwards import kept, stored
 from afterwards.outcomes import Ending, Outcome
 from afterwards.stores.redis.errands import Argument
 from afterwards.tasks import Call, Hold, SignedOn, State, Task, TaskId, WorkerCard, WorkerId
@@ -38,6 +38,7 @@ def call_arguments(call: Call, claimer: WorkerId | None) -> tuple[Argument, ...]
         _deadline(call.deadline),
         "" if call.key is None else f"{int(call.replace)}{_number(stored.unique_for_of(call))}\0{call.key}",
         call.trace or "",
+        "" if call.keeps is None else kept.keeps_text(call.keeps),
         claimer or "",
     )
 
@@ -59,6 +60,8 @@ def outcome_arguments(outcome: Outcome) -> tuple[Argument, ...]:
         int(outcome.error is None and outcome.ending is not Ending.DONE),
         "" if outcome.error is None else stored.failure_text(outcome.error),
         outcome.result or "",
+        "" if outcome.progress is None else kept.progress_text(outcome.progress),
+        "" if outcome.logs is None else kept.logs_text(outcome.logs),
         len(outcome.calls),
     )
 
@@ -84,14 +87,16 @@ def received_arguments(task: Task, hold: Hold | None) -> tuple[Argument, ...]:
         "" if task.started is None else stored.microseconds_at(task.started),
         "" if task.after is None else task.after.hex,
         "" if task.error is None else stored.failure_text(task.error),
-        task.result or "",
-        task.progress or "",
+        task.returned or "",
+        "" if task.progress is None else kept.progress_text(task.progress),
         task.key or "",
         _number(stored.timeout_of(task)),
         _deadline(task.deadline),
         _number(stored.unique_for_of(task)),
         task.trace or "",
         "".join(twin.hex for twin in task.twins),
+        "" if task.keeps is None else kept.keeps_text(task.keeps),
+        kept.logs_text(task.logs) if task.logs else "",
     )
 
 
@@ -124,18 +129,16 @@ def ids(told: object) -> list[TaskId]:
 
 def tasks(told: object) -> list[Task]:
     """The tasks that a script told."""
-    return [_task(one) for one in cast("list[Told]", told)]
+    return [_task(*one) for one in cast("list[Told]", told)]
 
 
-def _task(told: Told) -> Task:
-    id, life, call, pairs = told
+def _task(id: bytes, life: bytes, call: bytes, pairs: list[bytes]) -> Task:
     (
         state, held, _, _, due, added, attempt, run, crashes, allowed, suspect, freed, stop_asked, worker, started,
         ended, _, _, after, *_,
     ) = life.split(b"\0")  # fmt: skip
     name, queue, priority, retry, arguments, timeout, deadline = call.decode().split("\0")
     texts = dict(zip(pairs[::2], pairs[1::2], strict=True)) if pairs else _NO_TEXTS
-    due_at = stored.instant(int(due))
     return Task(
         id=UUID(id.decode()),
         name=name,
@@ -145,8 +148,8 @@ def _task(told: Told) -> Task:
         state=_STATES[state],
         held=Hold(held.decode()) if held else None,
         after=UUID(after.decode()) if after else None,
-        due=due_at,
-        added=due_at if added == due else stored.instant(int(added)),
+        due=stored.instant(int(due)),
+        added=stored.instant(int(added)),
         attempt=int(attempt),
         run=int(run),
         crashes=int(crashes),
@@ -156,16 +159,18 @@ def _task(told: Told) -> Task:
         worker=WorkerId(worker.decode()) if worker else None,
         started=_instant(started),
         ended=_instant(ended),
-        error=None if (error := _text(texts, b"e")) is None else stored.failure(error),
-        result=_text(texts, b"r"),
-        progress=_text(texts, b"p"),
+        error=stored.failure(texts[b"e"].decode()) if b"e" in texts else None,
+        returned=_text(texts, b"r"),
+        progress=kept.progress(_text(texts, b"p")),
+        logs=kept.logs(_text(texts, b"l")),
         key=_text(texts, b"k"),
         stop_asked=stop_asked == b"1",
         retry=stored.retry(retry) if retry else None,
         timeout=stored.duration(int(timeout)) if timeout else None,
         deadline=stored.instant(int(deadline)) if deadline else None,
         trace=_text(texts, b"t"),
-        unique_for=None if (unique_for := _text(texts, b"u")) is None else stored.duration(int(unique_for)),
+        unique_for=stored.duration(int(texts[b"u"])) if b"u" in texts else None,
+        keeps=kept.keeps(_text(texts, b"o")),
     )
 
 

@@ -36,10 +36,12 @@ from afterwards.tasks import (
     Call,
     Census,
     Claim,
+    Note,
     Renewal,
     Search,
     Settled,
     SignedOn,
+    State,
     Task,
     TaskId,
     Woken,
@@ -134,6 +136,9 @@ class RedisStore:
     async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
         return await self._watch(verbs.RENEW, Prolonging(worker=worker, lease=lease))
 
+    async def note(self, notes: Sequence[Note]) -> list[Claim]:
+        return await self._watch(verbs.NOTE, tuple(notes))
+
     async def cancellations(self, worker: WorkerId) -> list[Claim]:
         return await self._watch(verbs.CANCELLATIONS, worker)
 
@@ -185,6 +190,9 @@ class RedisStore:
                 poll = _POLL * random.uniform(0.7, 1.0)
                 await waiter.rung(min(left, poll) if until_due is None else min(left, poll, until_due))
         return Woken.TIMEOUT
+
+    async def states(self, ids: Collection[TaskId]) -> dict[TaskId, State]:
+        return await self._look(verbs.STATES, tuple(ids))
 
     async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
         found: list[Task] = []

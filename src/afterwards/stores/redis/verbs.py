@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from afterwards.stores.redis import adding, claiming, scheduling, settling
 from afterwards.stores.redis.errands import Ask, Talk, Verb, alone
-from afterwards.stores.redis.looking import census, find
+from afterwards.stores.redis.looking import census, find, states
 from afterwards.stores.redis.moving import forget, hand_over, receive
 from afterwards.stores.redis.rescuing import rescue
 from afterwards.stores.redis.steering import cancel, pause, prune, retry
@@ -12,6 +12,7 @@ from afterwards.stores.redis.workers import (
     cancellations,
     claims,
     free_unknown,
+    note,
     renew,
     sign_off,
     sign_on,
@@ -31,6 +32,7 @@ SIGN_ON = Verb(doing="signing on", talk=alone(sign_on))
 CLAIM = Verb(doing="claiming tasks", talk=alone(claiming.claim), lose=claiming.lose)
 SETTLE = Verb(doing="settling tasks", talk=alone(settling.settle), lose=settling.lose, recall=settling.recall)
 RENEW = Verb(doing="renewing a lease", talk=alone(renew))
+NOTE = Verb(doing="noting progress", talk=alone(note))
 RESCUE = Verb(doing="rescuing tasks", talk=alone(rescue))
 FREE_UNKNOWN = Verb(doing="freeing tasks", talk=alone(free_unknown))
 PRUNE = Verb(doing="pruning tasks", talk=alone(prune))
@@ -45,6 +47,7 @@ CLAIMS = Verb(doing="calling the roll", talk=alone(claims))
 WORKERS = Verb(doing="listing workers", talk=alone(workers))
 UNKNOWN_NAMES = Verb(doing="listing unknown names", talk=alone(unknown_names))
 UNTIL_DUE = Verb(doing="waiting for tasks", talk=alone(claiming.until_due))
+STATES = Verb(doing="asking for states", talk=alone(states))
 FIND = Verb(doing="finding tasks", talk=alone(find))
 HAND_OVER = Verb(doing="handing tasks over", talk=alone(hand_over))
 CENSUS = Verb(doing="counting tasks", talk=alone(census))

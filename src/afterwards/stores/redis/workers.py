@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from afterwards import stored
+from afterwards import kept, stored
 from afterwards.stores.redis import rows
-from afterwards.stores.redis.errands import Ask, Talk
-from afterwards.tasks import Claim, Renewal, SignedOn, WorkerCard, WorkerId
+from afterwards.stores.redis.errands import Argument, Ask, Talk
+from afterwards.tasks import Claim, Note, Renewal, SignedOn, WorkerCard, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,16 @@ def claims(worker: WorkerId) -> Talk[list[Claim]]:
 def workers(_: None) -> Talk[list[SignedOn]]:
     """Who is signed on."""
     return rows.workers((yield Ask("workers")))
+
+
+def note(notes: Sequence[Note]) -> Talk[list[Claim]]:
+    """Write how far these runs are; those whose claim holds."""
+    newest = {one.claim: one.progress for one in notes}
+    arguments: list[Argument] = []
+    for claim, progress in newest.items():
+        arguments += [claim.id.hex, claim.run, claim.worker, kept.progress_text(progress)]
+    held = cast("bytes", (yield Ask("note", arguments)))
+    return [claim for claim, flag in zip(newest, held, strict=True) if flag == ord("1")]
 
 
 def _claims(told: object, worker: WorkerId) -> list[Claim]:

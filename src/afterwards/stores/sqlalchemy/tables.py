@@ -198,6 +198,8 @@ def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         Column("trace", Text()),
         Column("chain", Text()),
         Column("unique_for", types.duration),
+        Column("keeps", Text()),
+        Column("logs", Text()),
     )
     _indexes(tasks, types)
 

@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol, cast
 
-from afterwards import stored
+from afterwards import kept, stored
 from afterwards.errors import CannotJoinTransaction
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.clock import Clock
 from afterwards.stores.sqlite.rows import Place
 from afterwards.stores.sqlite.statements import STATEMENTS
 from afterwards.stores.sqlite.transaction import as_list
-from afterwards.tasks import Call, Claim
+from afterwards.tasks import Call, Claim, Progress
 from afterwards.transactions import Statement
 
 
@@ -33,12 +33,12 @@ class SQLiteJoint:
         listed = as_list([rows.call_row(Place(call, is_held=False, claimer=None), now) for call in calls])
         return self._statement("join_calls", calls=listed)
 
-    def ending(self, claim: Claim, *, took: timedelta) -> Statement:
+    def ending(self, claim: Claim, *, took: timedelta, progress: Progress | None) -> Statement:
         now = self._clock.now()
+        fence: dict[str, str | int] = {"id": str(claim.id), "run": claim.run, "worker": claim.worker}
+        said = "" if progress is None else kept.progress_text(progress)
         began = stored.earlier(now, took)
-        return self._statement(
-            "join_ending", id=str(claim.id), run=claim.run, worker=claim.worker, now=now, began=began
-        )
+        return self._statement("join_ending", **fence, now=now, began=began, progress=said)
 
     def release(self, claim: Claim) -> Statement:
         return Statement(sql=STATEMENTS["join_release"], values={"id": str(claim.id)})

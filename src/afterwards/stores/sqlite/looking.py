@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
+from uuid import UUID
 
 from afterwards import stored
 from afterwards.stores.sqlite import rows
@@ -36,6 +38,12 @@ class Glance:
     worker: WorkerId
     suspects: bool
     unknown: tuple[str, ...]
+
+
+def states(transaction: Transaction, ids: Sequence[TaskId]) -> dict[TaskId, State]:
+    """The states of these."""
+    found = cast("list[tuple[str, str]]", transaction.rows("states", ids=as_list([str(id) for id in ids])))
+    return {UUID(id): State(state) for id, state in found}
 
 
 def find(transaction: Transaction, page: Page) -> list[Task]:

@@ -58,7 +58,7 @@ line (queue, priority, due) AS (
 json_array(
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
     suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-    deadline, unique_for, trace
+    deadline, unique_for, trace, keeps, logs
 )
 
 -- name: open_pairs
@@ -76,9 +76,9 @@ SELECT json_group_array(json_array(id, freed)) FROM afterwards_tasks WHERE id IN
 -- apart does. What is claimed in the same write goes in as running and never touches the claim index.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started, timeout, deadline, key, unique_for, trace
+    worker, started, timeout, deadline, key, unique_for, trace, keeps
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: added_among
@@ -113,8 +113,8 @@ INSERT INTO afterwards_twins (id, task) VALUES (?, ?) ON CONFLICT (id) DO NOTHIN
 -- A waiting task takes on another call. Its id, its run, its hold and its place in its line stay.
 UPDATE afterwards_tasks
 SET arguments = :arguments, queue = :queue, priority = :priority, due = :due, deadline = :deadline, retry = :retry,
-    timeout = :timeout, crashes_allowed = :crashes_allowed, trace = :trace, attempt = 0, crashes = 0, suspect = 0,
-    started = NULL, error = NULL, result = NULL, progress = NULL
+    timeout = :timeout, crashes_allowed = :crashes_allowed, trace = :trace, keeps = :keeps, attempt = 0, crashes = 0,
+    suspect = 0, started = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL
 WHERE id = :id AND state = 'waiting'
 
 -- name: find_claimable
@@ -189,8 +189,10 @@ AND task.worker = json_extract(claim.value, '$[2]')
 -- name: settle_outcomes
 -- All outcomes in one statement, with a row of values for each. Without a `due` the task keeps its place in the line:
 -- it was given back.
-WITH outcome (sequence, state, held, due, started, ended, gives_back, frees, keeps_error, error, result) AS (
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+WITH outcome (
+    sequence, state, held, due, started, ended, gives_back, frees, keeps_error, error, result, progress, logs
+) AS (
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 )
 UPDATE afterwards_tasks AS task
 SET state = outcome.state,
@@ -202,9 +204,18 @@ SET state = outcome.state,
     freed = task.freed OR outcome.frees,
     error = iif(outcome.keeps_error, task.error, outcome.error),
     result = outcome.result,
+    progress = coalesce(outcome.progress, task.progress),
+    logs = coalesce(outcome.logs, task.logs),
     worker = NULL
 FROM outcome
 WHERE task.sequence = outcome.sequence
+
+-- name: note_progress
+-- By sequence alone: the same transaction has just found that these claims hold.
+WITH note (sequence, progress) AS (
+    VALUES (?, ?)
+)
+UPDATE afterwards_tasks AS task SET progress = note.progress FROM note WHERE task.sequence = note.sequence
 
 -- name: find_followers
 -- The tasks held after one of these, whether `:worker` may claim them at once, and after which they are held.
@@ -355,7 +366,7 @@ WHERE id = :id AND key IS NOT NULL AND ended IS NOT NULL
 -- The turn in its request's line stays over: a person's retry stands outside the line.
 UPDATE afterwards_tasks
 SET state = 'waiting', due = :now, attempt = 0, crashes = 0, suspect = 0, stop_asked = 0, started = NULL,
-    ended = NULL, error = NULL, result = NULL, progress = NULL
+    ended = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL
 WHERE id = :id AND state IN ('done', 'failed', 'cancelled')
 
 -- name: close_over
@@ -437,9 +448,9 @@ SELECT json_group_array({task}) FROM (
 -- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, state, timeout, deadline, unique_for, trace
+    freed, started, retry, error, result, progress, key, state, timeout, deadline, unique_for, trace, keeps, logs
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: twins_of
@@ -462,7 +473,7 @@ DELETE FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
 -- INSERT by its first word, since sqlite3 begins a transaction by itself only where it sees that.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started, timeout, deadline, key, unique_for, trace
+    worker, started, timeout, deadline, key, unique_for, trace, keeps
 )
 SELECT
     json_extract(call.value, '$[0]'), json_extract(call.value, '$[1]'), json_extract(call.value, '$[2]'),
@@ -471,7 +482,8 @@ SELECT
     json_extract(call.value, '$[9]'), json_extract(call.value, '$[10]'), json_extract(call.value, '$[11]'),
     json_extract(call.value, '$[12]'), json_extract(call.value, '$[13]'), json_extract(call.value, '$[14]'),
     json_extract(call.value, '$[15]'), json_extract(call.value, '$[16]'), json_extract(call.value, '$[17]'),
-    json_extract(call.value, '$[18]'), json_extract(call.value, '$[19]'), json_extract(call.value, '$[20]')
+    json_extract(call.value, '$[18]'), json_extract(call.value, '$[19]'), json_extract(call.value, '$[20]'),
+    json_extract(call.value, '$[21]')
 FROM json_each(:calls) AS call
 WHERE EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = :store)
 ORDER BY call.key
@@ -479,7 +491,8 @@ ORDER BY call.key
 -- name: join_ending
 -- A run is done, in a transaction of the user's; fenced like every write about a run.
 UPDATE afterwards_tasks
-SET state = 'done', started = :began, ended = :now, freed = 1, error = NULL, result = NULL, worker = NULL
+SET state = 'done', started = :began, ended = :now, freed = 1, error = NULL, result = NULL, worker = NULL,
+    progress = coalesce(nullif(:progress, ''), progress)
 WHERE id = :id AND state = 'running' AND run = :run AND worker = :worker
 AND EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = :store)
 
@@ -496,6 +509,14 @@ UPDATE afterwards_store SET id = id WHERE id = :store
 (:queue IS NULL OR queue = :queue) AND (:name IS NULL OR name = :name)
 AND (:after IS NULL OR sequence < (SELECT last.sequence FROM afterwards_tasks AS last WHERE last.id = :after))
 ORDER BY sequence DESC LIMIT :limit
+
+-- name: states
+-- By the index of ids; under the id that was asked for, which may be another name.
+SELECT json_group_array(json_array(wanted.id, task.state)) FROM (
+    SELECT value AS id, coalesce((SELECT twin.task FROM afterwards_twins AS twin WHERE twin.id = value), value) AS named
+    FROM json_each(:ids)
+) AS wanted
+CROSS JOIN afterwards_tasks AS task ON task.id = wanted.named
 
 -- name: find_by_id
 -- By the index of ids; the other conditions filter these few.

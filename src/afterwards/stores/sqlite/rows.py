@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 from uuid import UUID
 
-from afterwards import stored
+from afterwards import kept, stored
 from afterwards.outcomes import Ending, Outcome
 from afterwards.tasks import Call, Claim, Hold, SignedOn, State, Task, TaskId, WorkerId
 
@@ -18,7 +18,7 @@ Row = tuple[str | int | None, ...]
 TaskRow = tuple[
     str, str, str, str, int, str, str | None, str | None, int, int, int, int, int, int, int, int, str | None,
     int | None, int | None, str | None, str | None, str | None, str | None, int, str | None, int | None,
-    int | None, int | None, str | None,
+    int | None, int | None, str | None, str | None, str | None,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, int, int, int]
 
@@ -57,6 +57,7 @@ def call_row(place: Place, now: int) -> Row:
         call.key,
         stored.unique_for_of(call),
         call.trace,
+        None if call.keeps is None else kept.keeps_text(call.keeps),
     )
 
 
@@ -73,6 +74,7 @@ def replacement(id: TaskId, call: Call, now: int) -> dict[str, str | int | None]
         "timeout": stored.timeout_of(call),
         "crashes_allowed": call.crashes,
         "trace": call.trace,
+        "keeps": None if call.keeps is None else kept.keeps_text(call.keeps),
     }
 
 
@@ -97,14 +99,16 @@ def received_row(task: Task, hold: Hold | None) -> Row:
         None if task.started is None else stored.microseconds_at(task.started),
         None if task.retry is None else stored.retry_text(task.retry),
         None if task.error is None else stored.failure_text(task.error),
-        task.result,
-        task.progress,
+        task.returned,
+        None if task.progress is None else kept.progress_text(task.progress),
         task.key,
         task.state,
         stored.timeout_of(task),
         None if task.deadline is None else stored.microseconds_at(task.deadline),
         stored.unique_for_of(task),
         task.trace,
+        None if task.keeps is None else kept.keeps_text(task.keeps),
+        kept.logs_text(task.logs) if task.logs else None,
     )
 
 
@@ -129,6 +133,8 @@ def outcome_row(sequence: int, outcome: Outcome, now: int) -> Row:
         outcome.error is None and outcome.ending is not Ending.DONE,
         None if outcome.error is None else stored.failure_text(outcome.error),
         outcome.result,
+        None if outcome.progress is None else kept.progress_text(outcome.progress),
+        None if outcome.logs is None else kept.logs_text(outcome.logs),
     )
 
 
@@ -141,7 +147,7 @@ def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
         suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-        deadline, unique_for, trace,
+        deadline, unique_for, trace, keeps, logs,
     ) = row  # fmt: skip
     due_at = stored.instant(due)
     return Task(
@@ -165,8 +171,9 @@ def _task(row: TaskRow) -> Task:
         started=None if started is None else stored.instant(started),
         ended=None if ended is None else stored.instant(ended),
         error=None if error is None else stored.failure(error),
-        result=result,
-        progress=progress,
+        returned=result,
+        progress=kept.progress(progress),
+        logs=kept.logs(logs),
         key=key,
         stop_asked=bool(stop_asked),
         retry=None if retry is None else stored.retry(retry),
@@ -174,6 +181,7 @@ def _task(row: TaskRow) -> Task:
         deadline=None if deadline is None else stored.instant(deadline),
         trace=trace,
         unique_for=None if unique_for is None else stored.duration(unique_for),
+        keeps=kept.keeps(keeps),
     )
 
 

@@ -39,10 +39,12 @@ from afterwards.tasks import (
     Call,
     Census,
     Claim,
+    Note,
     Renewal,
     Search,
     Settled,
     SignedOn,
+    State,
     Task,
     TaskId,
     Woken,
@@ -135,6 +137,9 @@ class SQLiteStore:
     async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
         return await self._write(verbs.RENEW, Prolonging(worker=worker, lease=lease))
 
+    async def note(self, notes: Sequence[Note]) -> list[Claim]:
+        return await self._write(verbs.NOTE, tuple(notes))
+
     async def cancellations(self, worker: WorkerId) -> list[Claim]:
         return await self._watch(verbs.CANCELLATIONS, worker)
 
@@ -173,6 +178,9 @@ class SQLiteStore:
                     break
                 await waiter.rung(left if until_due is None else min(left, until_due))
         return Woken.TIMEOUT
+
+    async def states(self, ids: Collection[TaskId]) -> dict[TaskId, State]:
+        return await self._look(verbs.STATES, tuple(ids))
 
     async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
         return await self._look(verbs.FIND, Page(search=search, limit=limit, after=after))

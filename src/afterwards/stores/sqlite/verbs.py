@@ -6,13 +6,13 @@ from afterwards.stores.sqlite import adding, scheduling, settling
 from afterwards.stores.sqlite.adding import add
 from afterwards.stores.sqlite.claiming import claim
 from afterwards.stores.sqlite.errands import Verb, each
-from afterwards.stores.sqlite.looking import census, find, unknown_names, until_due, workers
+from afterwards.stores.sqlite.looking import census, find, states, unknown_names, until_due, workers
 from afterwards.stores.sqlite.moving import forget, hand_over, receive
 from afterwards.stores.sqlite.rescuing import rescue
 from afterwards.stores.sqlite.settling import settle, settle_apart
 from afterwards.stores.sqlite.steering import cancel, pause, prune, retry
 from afterwards.stores.sqlite.transaction import Transaction
-from afterwards.stores.sqlite.workers import cancellations, claims, free_unknown, renew, sign_off, sign_on
+from afterwards.stores.sqlite.workers import cancellations, claims, free_unknown, note, renew, sign_off, sign_on
 
 
 def nothing(_: Transaction, request: None) -> None:
@@ -25,6 +25,7 @@ SIGN_ON = Verb(doing="signing on", write=each(sign_on))
 CLAIM = Verb(doing="claiming tasks", write=each(claim))
 SETTLE = Verb(doing="settling tasks", write=settle, alone=settle_apart, asks=settling.questions)
 RENEW = Verb(doing="renewing a lease", write=each(renew))
+NOTE = Verb(doing="noting progress", write=each(note))
 RESCUE = Verb(doing="rescuing tasks", write=each(rescue))
 FREE_UNKNOWN = Verb(doing="freeing tasks", write=each(free_unknown))
 PRUNE = Verb(doing="pruning tasks", write=each(prune))
@@ -39,6 +40,7 @@ CLAIMS = Verb(doing="calling the roll", write=each(claims))
 WORKERS = Verb(doing="listing workers", write=each(workers))
 UNKNOWN_NAMES = Verb(doing="listing unknown names", write=each(unknown_names))
 UNTIL_DUE = Verb(doing="waiting for tasks", write=each(until_due))
+STATES = Verb(doing="asking for states", write=each(states))
 FIND = Verb(doing="finding tasks", write=each(find))
 HAND_OVER = Verb(doing="handing tasks over", write=each(hand_over))
 CENSUS = Verb(doing="counting tasks", write=each(census))

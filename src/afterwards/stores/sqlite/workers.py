@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from afterwards import stored
+from afterwards import kept, stored
+from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.rescuing import give_back
 from afterwards.stores.sqlite.transaction import Transaction, as_list
-from afterwards.tasks import Claim, Renewal, WorkerCard, WorkerId
+from afterwards.tasks import Claim, Note, Renewal, WorkerCard, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +84,14 @@ def claims(transaction: Transaction, worker: WorkerId) -> list[Claim]:
 def _claims(transaction: Transaction, statement: str, worker: WorkerId) -> list[Claim]:
     found = cast("list[tuple[str, int]]", transaction.rows(statement, worker=worker))
     return [Claim(id=UUID(id), run=run, worker=worker) for id, run in found]
+
+
+def note(transaction: Transaction, notes: Sequence[Note]) -> list[Claim]:
+    """Write how far these runs are; those whose claim holds."""
+    newest = {one.claim: one.progress for one in notes}
+    noted = list(newest)
+    held = transaction.rows("held_claims", claims=as_list([rows.claim_row(claim) for claim in noted]))
+    holding = [(noted[place], sequence) for place, sequence, _ in cast("list[tuple[int, int, int]]", held)]
+    written = [(sequence, kept.progress_text(newest[claim])) for claim, sequence in holding]
+    transaction.spread("note_progress", written)
+    return [claim for claim, _ in holding]

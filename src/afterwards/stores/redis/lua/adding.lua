@@ -1,11 +1,11 @@
 -- Stores the calls that stand in ARGV from `at` on. Used where calls come by themselves and where outcomes bring them.
 --
 -- Each is id, name, queue, priority, retry, arguments, due, delay, after, crashes allowed, timeout, deadline (after
--- a plus: how far from now), key, trace, claimer. A key is a '1' for one that replaces, for how long it is held after the
--- end, a NUL, and its text; or ''. Ids that are stored already change nothing. The answer has a letter for each: '1' for one
--- that this write claimed; and the place of each twin, with the task whose twin it is.
+-- a plus: how far from now), key, trace, what it keeps, claimer. A key is a '1' for one that replaces, for how long it is
+-- held after the end, a NUL, and its text; or ''. Ids that are stored already change nothing. The answer has a letter for
+-- each: '1' for one that this write claimed; and the place of each twin, with the task whose twin it is.
 
-local CALL_WIDTH = 15
+local CALL_WIDTH = 16
 
 local function read_key(key)
     return string.match(key, '^(.)(%d*)%z(.*)$')
@@ -44,7 +44,7 @@ local function deadline_of(deadline)
 end
 
 local function store_call(at, incoming)
-    local id, name, queue, priority, retry, arguments, due, delay, after, allowed, timeout, deadline, key, trace,
+    local id, name, queue, priority, retry, arguments, due, delay, after, allowed, timeout, deadline, key, trace, keeps,
         claimer = unpack(ARGV, at, at + CALL_WIDTH - 1)
     begin()
     due, deadline, after = due_of(due, delay), deadline_of(deadline), before(id, after)
@@ -62,6 +62,7 @@ local function store_call(at, incoming)
         set_text(id, life, 'u', unique_for)
         hold(field_of(name, text), id)
     end
+    set_text(id, life, 'o', keeps)
     local is_claimed = claimer ~= '' and not held and is_due(life) and may_claim(claimer, queue)
     if is_claimed then
         run_for(id, life, claimer)
@@ -75,14 +76,15 @@ end
 
 -- A waiting task takes on another call. Its id, its run, its hold and its place in its line stay.
 local function replace(id, life, at)
-    local _, name, queue, priority, retry, arguments, due, delay, _, allowed, timeout, deadline, _, trace =
+    local _, name, queue, priority, retry, arguments, due, delay, _, allowed, timeout, deadline, _, trace, keeps =
         unpack(ARGV, at, at + CALL_WIDTH - 1)
     leave(id, life)
     call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments, timeout, deadline_of(deadline)}, '\0'))
-    for letter in string.gmatch('erp', '.') do
+    for letter in string.gmatch('erpl', '.') do
         set_text(id, life, letter, '')
     end
     set_text(id, life, 't', trace)
+    set_text(id, life, 'o', keeps)
     life[LINE], life[DUE], life[ALLOWED] = line_of(queue, name, priority), due_of(due, delay), allowed
     life[ATTEMPT], life[CRASHES], life[SUSPECT], life[STARTED] = '0', '0', '0', ''
     mark(id, life, IS_WAITING)

@@ -3,10 +3,10 @@
 --
 -- ARGV: for each task id, name, queue, priority, retry, arguments, hold, due, added, attempt, run, crashes, crashes
 -- allowed, suspect, whether its turn is over, started, after, error, result, progress, key, timeout, deadline, for how
--- long its key is held, trace, its other names in one text. Answers with those that were new. A hold after a former
--- is looked at once more, since its turn may have ended meanwhile.
+-- long its key is held, trace, its other names in one text, what it keeps, logs. Answers with those that were new. A hold
+-- after a former is looked at once more, since its turn may have ended meanwhile.
 
-local WIDTH = 26
+local WIDTH = 28
 
 local received, incoming = {}, {}
 for at = FIRST, #ARGV, WIDTH do
@@ -14,7 +14,7 @@ for at = FIRST, #ARGV, WIDTH do
 end
 for at = FIRST, #ARGV, WIDTH do
     local id, name, queue, priority, retry, arguments, held, due, added, attempt, run, crashes, allowed, suspect, freed,
-        started, after, error, result, progress, key, timeout, deadline, unique_for, trace, twins =
+        started, after, error, result, progress, key, timeout, deadline, unique_for, trace, twins, keeps, logs =
         unpack(ARGV, at, at + WIDTH - 1)
     local stored = read(id)
     if not stored then
@@ -41,6 +41,8 @@ for at = FIRST, #ARGV, WIDTH do
         for twin in string.gmatch(twins, string.rep('.', ID_WIDTH)) do
             add_twin(twin, id)
         end
+        set_text(id, life, 'o', keeps)
+        set_text(id, life, 'l', logs)
         mark(id, life, IS_WAITING)
         enter(id, life)
         write(id, life)

@@ -26,7 +26,7 @@ for at = FIRST, #ARGV do
         end
         call('ZREM', ENDED, id)
         grown = grown - life[SIZE]
-        for letter in string.gmatch('erp', '.') do
+        for letter in string.gmatch('erpl', '.') do
             set_text(id, life, letter, '')
         end
         life[DUE], life[ATTEMPT], life[CRASHES], life[SUSPECT], life[STOP] = NOW_TEXT, '0', '0', '0', '0'

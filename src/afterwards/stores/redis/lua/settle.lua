@@ -4,11 +4,11 @@
 --
 -- ARGV: the claimer of followers or '', the number of outcomes, then for each: id, run, worker, state, hold, delay or ''
 -- to keep its place, how long it took or '' when untried, whether it gives its attempt back, frees followers and keeps
--- the last error, error, result, the number of its calls, and those. Answers with a letter for each outcome, '1' when
+-- the last error, error, result, progress and logs (or '', to leave what there is), the number of its calls, and those. Answers with a letter for each outcome, '1' when
 -- its claim held, and the followers that the claimer got. Sent again after a lost answer, it tells the same.
 
 local claimer, count, at = ARGV[FIRST], tonumber(ARGV[FIRST + 1]), FIRST + 2
-local OUTCOME_WIDTH = 13
+local OUTCOME_WIDTH = 15
 
 local over, brought, settled = {}, {}, {}
 
@@ -18,8 +18,8 @@ local function cancelled_instead(life, state)
 end
 
 local function settle(life, from)
-    local id, _, _, state, held, delay, took, gives_back, frees, keeps_error, error, result =
-        unpack(ARGV, from, from + OUTCOME_WIDTH - 2)
+    local id, _, _, state, held, delay, took, gives_back, frees, keeps_error, error, result,
+        progress, logs = unpack(ARGV, from, from + OUTCOME_WIDTH - 2)
     if cancelled_instead(life, state) then
         state, held, gives_back, frees = IS_CANCELLED, '', '0', '1'
         took = took == '' and '0' or took
@@ -31,6 +31,12 @@ local function settle(life, from)
         set_text(id, life, 'e', error)
     end
     set_text(id, life, 'r', result)
+    if progress ~= '' then
+        set_text(id, life, 'p', progress)
+    end
+    if logs ~= '' then
+        set_text(id, life, 'l', logs)
+    end
     if frees == '1' then
         life[FREED] = '1'
         over[#over + 1] = id

@@ -34,7 +34,8 @@ local function has_text(life, letter)
     return find(life[HAS], letter, 1, true)
 end
 
--- Texts that few tasks have: e(rror), r(esult), p(rogress), k(ey), u(nique for), t(race). Empty: none.
+-- Texts that few tasks have: e(rror), r(esult), p(rogress), l(ogs), k(ey), u(nique for), t(race), o(f its run to be kept).
+-- Empty: none.
 local function set_text(id, life, letter, text)
     if text ~= '' then
         call('HSET', TEXTS, id .. letter, text)
