@@ -262,6 +262,16 @@ def test_without_a_worker_the_overview_says_what_is_stuck(afterwards: Afterwards
     assert "The queue mail is paused, and 1 task waits there." in text
 
 
+def test_a_queue_says_how_far_its_workers_are_behind(afterwards: Afterwards):
+    asyncio.run(afterwards.using(queue="mail").add(note, "a"))
+    text = (
+        TestClient(Starlette(routes=[Mount("/", app=afterwards.dashboard(auth=lambda request: True))]))
+        .get("/queues")
+        .text
+    )
+    assert re.search(r'the first has been due since 20\d\d-\d\d-\d\d .* UTC">\d+(\.\d)? m?s<', text)
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
