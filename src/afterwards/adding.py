@@ -21,7 +21,9 @@ class How(TypedDict, total=False):
 
     `deadline` is an aware datetime, or seconds or a timedelta from now. `timeout` is seconds or a timedelta.
     `keep_result` and `keep_logs`: keep what the function returns, and what it logs. `transaction` is a session or
-    connection of the user's, whose commit stores the task.
+    connection of the user's, whose commit stores the task. Under a `key`, one call of a function is a task at a time: a
+    later one is a twin of it, also for `unique_for` (seconds or a timedelta) after its end; or takes its place while it
+    waits, `replace=True`.
     """
 
     delay: float | timedelta
@@ -35,6 +37,9 @@ class How(TypedDict, total=False):
     keep_result: bool
     keep_logs: bool
     transaction: Transaction
+    key: str
+    unique_for: float | timedelta
+    replace: bool
 
 
 AS_DECORATED = CallOptions()
@@ -55,6 +60,8 @@ def call_options(how: How) -> CallOptions:
         given["deadline"] = checks.some_time(deadline, "deadline")
     if "timeout" in how:
         given["timeout"] = checks.some_time(how["timeout"], "timeout")
+    if "unique_for" in how:
+        given["unique_for"] = checks.some_time(how["unique_for"], "unique_for")
     for switch in ("keep_result", "keep_logs"):
         if switch in given:
             checks.yes_or_no(given[switch], switch)

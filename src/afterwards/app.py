@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from datetime import timedelta
-from enum import StrEnum
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, cast
 
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from afterwards import checks, environment, starlette, visitors
+from afterwards import building, checks, environment, starlette, visitors
 from afterwards.adding import AS_DECORATED, How, Tasks, call_options
-from afterwards.batch import TaskHandle, WhenUnnameable
-from afterwards.errors import CannotSolve
+from afterwards.batch import TaskHandle
 from afterwards.events import Ear, Event
 from afterwards.hooks import FailureHook
 from afterwards.house import House, Settings
-from afterwards.logs import WRITTEN, write_logs
-from afterwards.options import CallOptions, Options
-from afterwards.processes.pool import PoolSize
+from afterwards.options import CallOptions, KeyFunction, Options
 from afterwards.redaction import Redaction
 from afterwards.retries import Duration, Retry, as_duration
 from afterwards.scheduling import Schedules
-from afterwards.shift import WorkerOptions
-from afterwards.solving import Solver
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, Census, Search, State, Task, TaskId
-from afterwards.testing import InlineTaker
-from afterwards.tracing import UNTRACED, Tracing
+from afterwards.tracing import Tracing
 from afterwards.track import track
 from afterwards.visitors import Auth
 
@@ -79,7 +69,9 @@ class Afterwards(UsingAfterwards):
     request waits for the store before it gets 503. `migrate`: bring the store's schema up to date when it is opened;
     `AFTERWARDS_MIGRATE=0` turns it off, and then one that is missing or behind refuses to start. `traces`: what
     OpenTelemetry hears of, once the app has set it up: `"tasks"` added and run, writes to the `"store"` too, or
-    nothing, `"off"`; or a `traces.Traces` with a tracer provider of its own. Durations are seconds or timedelta.
+    nothing, `"off"`; or a `traces.Traces` with a tracer provider of its own. `idempotency_header`: the name of a
+    request header, as "Idempotency-Key", with which a request that is sent again within `idempotency_for` adds no task
+    twice. Durations are seconds or timedelta.
 
     Raises UnsupportedURL, or ValueError for a number that makes no sense.
 
@@ -107,26 +99,26 @@ class Afterwards(UsingAfterwards):
         add_timeout: Duration = 5.0,
         migrate: bool = True,
         traces: Literal["off", "tasks", "store"] | Tracing = "tasks",
+        idempotency_header: str | None = None,
+        idempotency_for: Duration = timedelta(days=1),
     ) -> None:
+        pool = building.pool_size(processes, tasks_per_process)
+        options = building.worker_options(
+            queues, concurrency, threads, pool, lease=lease, grace=grace, retention=retention
+        )
         settings = Settings(
             url=environment.store_url() if url is None else checks.url(url),
             worker=checks.yes_or_no(worker, "worker") and environment.worker_allowed(),
-            options=WorkerOptions(
-                queues=checks.queue_names(queues),
-                concurrency=checks.whole_number(concurrency, "concurrency"),
-                threads=checks.whole_number(threads, "threads"),
-                pool=_pool_size(processes, tasks_per_process),
-                lease=checks.some_time(lease, "lease"),
-                grace=as_duration(grace, "grace"),
-                retention=as_duration(retention, "retention"),
-            ),
+            options=options,
             retry=checks.policy(retry),
             max_bytes=checks.whole_number(max_bytes, "max_bytes"),
-            when_unnameable=_when_unnameable(when_unnameable),
+            when_unnameable=building.when_unnameable(when_unnameable),
             add_timeout=checks.some_time(add_timeout, "add_timeout"),
             migrate=checks.yes_or_no(migrate, "migrate") and environment.migration_allowed(),
+            idempotency_header=None if idempotency_header is None else checks.header(idempotency_header),
+            idempotency_for=checks.some_time(idempotency_for, "idempotency_for"),
         )
-        self._begin(_house(settings, _tracing(traces)), app)
+        self._begin(building.house(settings, building.tracing(traces)), app)
 
     def _begin(self, house: House, app: Starlette | None) -> None:
         super().__init__(house, AS_DECORATED)
@@ -180,6 +172,9 @@ class Afterwards(UsingAfterwards):
         timeout: Duration | None = None,
         isolate: bool = False,
         max_memory: str | int | None = None,
+        key: str | KeyFunction | None = None,
+        unique_for: Duration | None = None,
+        replace: bool = False,
         keep_result: bool = False,
         keep_logs: bool = False,
     ) -> Callable[[F], F]:
@@ -188,7 +183,8 @@ class Afterwards(UsingAfterwards):
         `name` is what it is stored under (`module:qualname` if not given), `aliases` what it was stored under before;
         its tasks are not run by code of a lower `version`. `priority` is 0–9, higher first. After
         `timeout` (seconds or timedelta) a run is cancelled and has failed with TimedOut. `isolate`: run it in a process
-        of its own, which is killed when it is to stop, or takes more than `max_memory` (`"512MB"`, or bytes).
+        of its own, which is killed when it is to stop, or takes more than `max_memory` (`"512MB"`, or bytes). `key` is
+        that of every call, or a function of the arguments that makes it; `unique_for` and `replace` are as in `using`.
         `keep_result`: what it returns is kept with the task; `keep_logs`: what it logs. Raises ValueError for nonsense,
         CannotName for a function without a name.
 
@@ -205,6 +201,9 @@ class Afterwards(UsingAfterwards):
             timeout=None if timeout is None else checks.some_time(timeout, "timeout"),
             isolate=checks.isolation(isolate),
             max_memory=None if max_memory is None else checks.memory(max_memory, "max_memory"),
+            key=key,
+            unique_for=None if unique_for is None else checks.some_time(unique_for, "unique_for"),
+            replace=replace,
             keep_result=checks.yes_or_no(keep_result, "keep_result"),
             keep_logs=checks.yes_or_no(keep_logs, "keep_logs"),
         )
@@ -364,53 +363,3 @@ class Afterwards(UsingAfterwards):
     async def drain(self) -> None:
         """Run everything that is due, and what that adds, then return: for tests and scripts."""
         await self.house.drain()
-
-
-class WhatToTrace(StrEnum):
-    """What `traces=` takes."""
-
-    OFF = "off"
-    TASKS = "tasks"
-    STORE = "store"
-
-
-def _tracing(traces: object) -> Tracing:
-    """OpenTelemetry's API comes with FastAPI; where it is missing, nobody can have set up traces."""
-    if isinstance(traces, Tracing):
-        return traces
-    what = checks.choice(traces, WhatToTrace, "traces")
-    if what is WhatToTrace.OFF or find_spec("opentelemetry") is None:
-        return UNTRACED
-    from afterwards.traces import Traces
-
-    return Traces(writes=what is WhatToTrace.STORE)
-
-
-def _house(settings: Settings, tracing: Tracing) -> House:
-    house = House(settings, _solver, tracing)
-    house.events.hear(write_logs, *WRITTEN)
-    if environment.runs_inline():
-        house.take_by(InlineTaker(house))
-    return house
-
-
-def _solver(house: House) -> Solver:
-    """FastAPI is imported when the first function with a dependency asks for it."""
-    try:
-        from afterwards.dependencies import Dependencies
-    except ImportError as error:
-        raise CannotSolve("dependencies of tasks are solved by FastAPI: pip install 'afterwards[fastapi]'") from error
-    return Dependencies(house)
-
-
-def _pool_size(processes: int | None, tasks_each: int) -> PoolSize:
-    if processes is None:
-        processes = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return PoolSize(
-        processes=checks.whole_number(processes, "processes"),
-        tasks_each=checks.whole_number(tasks_each, "tasks_per_process"),
-    )
-
-
-def _when_unnameable(value: str | None) -> WhenUnnameable | None:
-    return None if value is None else checks.choice(value, WhenUnnameable, "when_unnameable")

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from afterwards.errors import CannotName, RequestEnded
+from afterwards.idempotency import RequestKey
 from afterwards.ids import new_id
 from afterwards.options import CallOptions
 from afterwards.registry import Registry
@@ -71,7 +72,15 @@ class Taker(Protocol):
 class Batch:
     """Gathers the calls of one request, from any thread."""
 
-    def __init__(self, registry: Registry, taker: Taker, when_unnameable: WhenUnnameable, tracing: Tracing) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        taker: Taker,
+        when_unnameable: WhenUnnameable,
+        tracing: Tracing,
+        request_key: RequestKey | None = None,
+    ) -> None:
+        self._request_key = request_key
         self._registry = registry
         self._tracing = tracing
         self._taker = taker
@@ -96,6 +105,8 @@ class Batch:
             return self._add_local(LocalCall(function=function, args=args, kwargs=kwargs, why=str(error)))
         with self._lock:
             self._refuse_if_ended()
+            if self._request_key is not None:
+                call = self._request_key.give(call)
             if options.transaction is None:
                 self._gathered.append(self._in_line(call) if options.ordered else call)
         if options.transaction is not None:

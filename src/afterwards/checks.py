@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,6 +14,8 @@ from afterwards.options import check_retry, check_word
 from afterwards.resident import can_see_others
 from afterwards.retries import Retry, as_duration
 from afterwards.sizes import size
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # a token of RFC 9110
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -95,6 +98,13 @@ def name(value: object) -> str:
     """What something is called."""
     check_word(value, "name")
     return str(value)
+
+
+def header(value: object) -> str:
+    """The name of a header of requests."""
+    if not isinstance(value, str) or not _HEADER.fullmatch(value):
+        raise ValueError(f"idempotency_header is the name of a request header, as 'Idempotency-Key', not {value!r}")
+    return value
 
 
 def policy(value: object) -> Retry:

@@ -25,7 +25,7 @@ from afterwards.adding import AS_DECORATED, How, UsingTasks, call_options
 from afterwards.batch import Batch, TaskHandle, WhenUnnameable
 from afterwards.errors import StoreUnavailable, UnsupportedFastAPI
 from afterwards.house import House
-from afterwards.starlette import StoreRefused, finish, house_of, install
+from afterwards.starlette import StoreRefused, batch_of, finish, house_of, install
 
 P = ParamSpec("P")
 
@@ -107,7 +107,7 @@ def _tasks_of(connection: HTTPConnection, house: House, when_unnameable: WhenUnn
     function = scope.get(_FUNCTION_STACK)
     if inner is None or function is None:
         raise _unsupported("the request carries no exit stacks")
-    batch = house.batch(when_unnameable)
+    batch = batch_of(connection, house, when_unnameable)
     tasks = RequestTasks(batch)
     before = _BeforeResponse(batch, has_status=scope["type"] == "http")
     _push_to_bottom(function, before)

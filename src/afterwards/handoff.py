@@ -14,7 +14,7 @@ from afterwards.events import Events, Presence, TasksAdded
 from afterwards.joining import Joining
 from afterwards.local import run_locally
 from afterwards.store import Store
-from afterwards.tasks import NO_DELAY, Call, Task, TaskId
+from afterwards.tasks import NO_DELAY, Added, Call, Task, TaskId
 from afterwards.tracing import UNTRACED, Tracing
 from afterwards.transactions import Transaction
 from afterwards.worker import Worker
@@ -44,15 +44,15 @@ class HandOff:
         try:
             with self._tracing.storing(calls):
                 if worker is None or not worker.is_here:
-                    await self._store.add(calls)
+                    added = await self._store.add(calls)
                 else:
-                    await self._take_with(worker, calls, sent=sent)
+                    added = await self._take_with(worker, calls, sent=sent)
         except StoreUnavailable as error:
             self._presence.away(error)
             raise
         self._presence.back()
-        if self._events.heard(TasksAdded):
-            self._events.say(TasksAdded(ids=tuple(call.id for call in calls)))
+        if self._events.heard(TasksAdded) and (ids := _stored(calls, added)):
+            self._events.say(TasksAdded(ids=ids))
 
     def join(self, call: Call, transaction: Transaction, gather: Callable[[Call], None]) -> None:
         """The transaction itself stores it."""
@@ -67,7 +67,7 @@ class HandOff:
         for call in local:
             await run_locally(call, self._events)
 
-    async def _take_with(self, worker: Worker, calls: Sequence[Call], *, sent: bool) -> None:
+    async def _take_with(self, worker: Worker, calls: Sequence[Call], *, sent: bool) -> list[Added]:
         ids = [call.id for call in calls]
         count = sum(_may_start_now(call) for call in calls)
         claimed_by = worker.promise(count) if count else None
@@ -85,11 +85,17 @@ class HandOff:
         if len(calls) > 1:
             _expect_followers(worker, calls, claimed)
         worker.accept(claimed)
+        return added
 
 
 def _expect_followers(worker: Worker, calls: Sequence[Call], claimed: Sequence[Task]) -> None:
     heads = {call.after for call in calls}
     worker.expect_followers(task.id for task in claimed if task.id in heads)
+
+
+def _stored(calls: Sequence[Call], added: Sequence[Added]) -> tuple[TaskId, ...]:
+    """All but the twins of other tasks."""
+    return tuple(call.id for call, its in zip(calls, added, strict=True) if its.id == call.id)
 
 
 def _may_start_now(call: Call) -> bool:

@@ -17,6 +17,7 @@ from afterwards.errors import StoreUnavailable, StoreUnusable, UnknownTask
 from afterwards.events import Events, NobodyWorks, StoreAway, StoreOpened
 from afterwards.handoff import HandOff
 from afterwards.hooks import FailureHooks
+from afterwards.idempotency import RequestKey
 from afterwards.joining import Joining
 from afterwards.life import ProofOfLife
 from afterwards.notes import Notes
@@ -50,6 +51,8 @@ class Settings:
     when_unnameable: WhenUnnameable | None
     add_timeout: timedelta
     migrate: bool = True
+    idempotency_header: str | None = None
+    idempotency_for: timedelta = timedelta(days=1)
 
 
 _houses: WeakSet[House] = WeakSet()
@@ -196,10 +199,12 @@ class House:
         """From now on `taker` takes what is added, in place of the store."""
         self._takers.append(taker)
 
-    def batch(self, when_unnameable: WhenUnnameable = WhenUnnameable.RAISE) -> Batch:
+    def batch(
+        self, when_unnameable: WhenUnnameable = WhenUnnameable.RAISE, request_key: RequestKey | None = None
+    ) -> Batch:
         """A batch for one request, or for one add outside of any; what the user set goes before what a door wishes."""
         when = self.settings.when_unnameable or when_unnameable
-        return Batch(self.registry, self._takers[-1], when, self.tracing)
+        return Batch(self.registry, self._takers[-1], when, self.tracing, request_key)
 
     async def add(
         self,

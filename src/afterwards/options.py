@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import NamedTuple, TypeAlias, cast
 
 from afterwards.names import parted
 from afterwards.retries import Retry
-from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, NO_DELAY, Keeps
+from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, LONGEST_KEY, NO_DELAY, Keeps
 from afterwards.transactions import Transaction, kind_of
 
 HIGHEST_PRIORITY = 9
 LATEST_VERSION = 1_000
+
+KeyFunction: TypeAlias = Callable[..., str | None]
+"""Makes the key of a call from its arguments; None for a call without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a decorator notes about a function. `name` is what it is stored under, None for `module:qualname`.
 
-    `aliases` are older names of it, `version` that of the least code which can run its tasks. `max_memory`, in bytes,
-    is for an isolated function only. Raises ValueError in words.
+    `aliases` are older names of it, `version` that of the least code which can run its tasks. `key` is that of all its
+    calls, or makes one from the arguments of each. `max_memory`, in bytes, is for an isolated function only. Raises
+    ValueError in words.
     """
 
     name: str | None = None
@@ -33,6 +37,9 @@ class Options:
     timeout: timedelta | None = None
     isolate: bool = False
     max_memory: int | None = None
+    key: str | KeyFunction | None = None
+    unique_for: timedelta | None = None
+    replace: bool = False
     keep_result: bool = False
     keep_logs: bool = False
 
@@ -54,6 +61,9 @@ class Options:
         check_word(self.queue, "queue")
         _check_priority(self.priority)
         check_retry(self.retry)
+        if self.key is not None and not callable(self.key):
+            check_key(self.key)
+        _check_together(self.key, self.unique_for, replaces=self.replace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +73,7 @@ class CallOptions:
     `delay` counts from the moment of storing; `due` is an instant with its time zone; not both. After `deadline`, an
     instant or how long after the storing, the task is not started. `ordered=False` frees
     the task from the order of its request; in a `transaction` of the user's it always stands outside that order.
+    `unique_for` and `replace` are about the `key`, which may be the function's own.
 
     Raises ValueError in words, and TypeError for what is no transaction.
     """
@@ -78,6 +89,9 @@ class CallOptions:
     keep_result: bool | None = None
     keep_logs: bool | None = None
     transaction: Transaction | None = None
+    key: str | None = None
+    unique_for: timedelta | None = None
+    replace: bool | None = None
 
     def __post_init__(self) -> None:
         if self.delay < NO_DELAY:
@@ -94,6 +108,10 @@ class CallOptions:
         _check_yes_or_no(self.ordered, "ordered")
         if self.transaction is not None:
             kind_of(self.transaction)
+        if self.key is not None:
+            check_key(self.key)
+        if self.replace is not None:
+            _check_flag(self.replace)
 
     @property
     def keeps(self) -> Keeps | None:
@@ -101,6 +119,61 @@ class CallOptions:
         if self.keep_result is None and self.keep_logs is None:
             return None
         return Keeps(result=self.keep_result, logs=self.keep_logs)
+
+
+class KeyOptions(NamedTuple):
+    """What is said of a call's key, by its function and by itself."""
+
+    key: str | None
+    unique_for: timedelta | None
+    replace: bool
+
+
+def key_options(own: Options, options: CallOptions, args: Sequence[object], kwargs: Mapping[str, object]) -> KeyOptions:
+    """What is said at the call goes before what is said of the function. Raises ValueError in words."""
+    key = options.key or (own.key(*args, **kwargs) if callable(own.key) else own.key)
+    if key is not None:
+        check_key(key)
+    elif options.key is None and callable(own.key):
+        return KeyOptions(None, None, replace=False)
+    replaces = own.replace if options.replace is None else options.replace
+    unique_for = options.unique_for or own.unique_for
+    _check_together(key, unique_for, replaces=replaces)
+    if replaces and options.transaction is not None:
+        raise ValueError(
+            "replace changes a task that others see, which cannot wait for a transaction to commit: leave out "
+            "transaction= and add after the commit, or leave out replace="
+        )
+    return KeyOptions(key, unique_for, replaces)
+
+
+def check_key(value: object) -> None:
+    """Raise ValueError unless it is a text that can be a key."""
+    if not isinstance(value, str):
+        hint = "; a function of the arguments belongs on the function, @afterwards.task(key=...)"
+        raise ValueError(
+            f'key takes a text, such as key=f"welcome:{{user_id}}", not {value!r}{hint if callable(value) else ""}'
+        )
+    check_word(value, "key")
+    if len(value) > LONGEST_KEY:
+        raise ValueError(f"key has at most {LONGEST_KEY} characters, not {len(value)}: take a hash of it")
+
+
+def _check_flag(replaces: object) -> None:
+    if not isinstance(replaces, bool):
+        raise ValueError(f"replace is True or False, not {replaces!r}")
+
+
+def _check_together(key: object, unique_for: timedelta | None, *, replaces: object) -> None:
+    _check_flag(replaces)
+    if key is None and (unique_for is not None or replaces):
+        what = "replace" if replaces else "unique_for"
+        raise ValueError(f"{what} says something about a key, and there is none: give key= as well")
+    if replaces and unique_for is not None:
+        raise ValueError(
+            "replace and unique_for do not go together: after the end, the one wants the newest call to run, the other "
+            "wants it not to"
+        )
 
 
 def _check_yes_or_no(value: object, what: str) -> None:

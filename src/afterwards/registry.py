@@ -27,7 +27,7 @@ from afterwards.names import (
     standing,
     versioned,
 )
-from afterwards.options import CallOptions, Options
+from afterwards.options import CallOptions, Options, key_options
 from afterwards.parameters import Parameters
 from afterwards.partials import Args, Callee, unfold
 from afterwards.results import Results
@@ -101,6 +101,7 @@ class Registry:
         if unsolved := known.arguments.unsolved(args, kwargs):
             self._check(unsolved.values())
         own = known.options
+        its = key_options(own, options, args, kwargs)
         return Call(
             id=new_id(),
             name=known.name,
@@ -113,6 +114,9 @@ class Registry:
             crashes=(options.retry or own.retry or self._retry).crashes,
             retry=options.retry,
             timeout=options.timeout,
+            key=its.key,
+            unique_for=its.unique_for,
+            replace=its.replace,
             keeps=options.keeps,
         )
 

@@ -21,10 +21,11 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import Lifespan, Receive, Scope, Send
 
 from afterwards.adding import AS_DECORATED, How, Tasks, UsingTasks, call_options
-from afterwards.batch import Batch, TaskHandle
+from afterwards.batch import Batch, TaskHandle, WhenUnnameable
 from afterwards.errors import AfterwardsError, NotInstalled, StoreUnavailable
 from afterwards.events import LateAddFailed
 from afterwards.house import House
+from afterwards.idempotency import LONGEST_VALUE, RequestKey
 
 P = ParamSpec("P")
 
@@ -75,6 +76,21 @@ def apps_of(house: House) -> list[Starlette]:
     return [app for app, its in tuple(_installed.items()) if its is house]
 
 
+def batch_of(connection: HTTPConnection, house: House, when_unnameable: WhenUnnameable = WhenUnnameable.RAISE) -> Batch:
+    """The batch of a request, under its idempotency key if it has one and the house looks at those.
+
+    Raises HTTPException (400) for a key that cannot be one.
+    """
+    name = house.settings.idempotency_header
+    value = None if name is None or connection.scope["type"] != "http" else connection.headers.get(name)
+    if value is None:
+        return house.batch(when_unnameable)
+    if not 1 <= len(value) <= LONGEST_VALUE:
+        raise HTTPException(400, f"{name} has 1 to {LONGEST_VALUE} characters, not {len(value)}")
+    request = connection.scope["method"], connection.url.path, connection.headers.get("authorization", ""), value
+    return house.batch(when_unnameable, RequestKey(*request, unique_for=house.settings.idempotency_for))
+
+
 async def finish(house: House, batch: Batch) -> None:
     """The response is out: store what came too late for a status, then let start what is stored."""
     try:
@@ -100,7 +116,7 @@ async def batch(request: HTTPConnection, house: House) -> AsyncGenerator[Tasks]:
 
     Raises StoreRefused (503) at the block's end when the store does.
     """
-    gathered = house.batch()
+    gathered = batch_of(request, house)
     try:
         yield Tasks(gathered)
     finally:
@@ -126,7 +142,7 @@ class BackgroundTasks(StarletteBackgroundTasks):
     def __init__(self, request: HTTPConnection) -> None:
         super().__init__()
         self._house = house_of(request)
-        self._batch = self._house.batch()
+        self._batch = batch_of(request, self._house)
 
     def add_task(  # type: ignore[override]  # Starlette's returns None; a handle is more
         self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs

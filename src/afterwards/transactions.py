@@ -9,6 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from itertools import groupby
 from typing import Protocol, TypeAlias
 
 from afterwards.errors import CannotJoinTransaction, LeaseLost
@@ -109,7 +110,19 @@ class Joint(Protocol):
         ...
 
     def addition(self, calls: Sequence[Call]) -> Statement:
-        """Stores calls as `Store.add` would now: one row for each."""
+        """Stores calls as `Store.add` would now, whoever holds their keys: one row for each."""
+        ...
+
+    def lock_key(self, call: Call) -> Statement:
+        """Lets nobody else add under the call's key until the end: one row."""
+        ...
+
+    def twin(self, call: Call) -> Statement:
+        """Makes the call a twin, if another task holds its locked key: one row. Nobody claims that until the end."""
+        ...
+
+    def take_key(self, call: Call) -> Statement:
+        """Lets the call have its locked key: one row."""
         ...
 
     def ending(self, claim: Claim, *, took: timedelta, progress: Progress | None) -> Statement:
@@ -152,9 +165,22 @@ def joint_of(store: object) -> Joint:
 
 
 def adding(joint: Joint, calls: Sequence[Call]) -> Steps:
-    """Store calls. Raises CannotJoinTransaction when the database is not that of the store."""
-    if (yield joint.addition(calls)) != len(calls):
+    """Store calls, in their order. Raises CannotJoinTransaction when the database is not that of the store."""
+    for has_key, group in groupby(calls, lambda call: call.key is not None):
+        some = list(group)
+        if has_key:
+            for call in some:
+                yield from _adding_by_key(joint, call)
+        elif (yield joint.addition(some)) != len(some):
+            raise elsewhere()
+
+
+def _adding_by_key(joint: Joint, call: Call) -> Steps:
+    if not (yield joint.lock_key(call)):
         raise elsewhere()
+    if not (yield joint.twin(call)):
+        yield joint.take_key(call)
+        yield joint.addition([call])
 
 
 def ending(joint: Joint, claim: Claim, *, took: timedelta, progress: Progress | None) -> Steps:

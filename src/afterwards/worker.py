@@ -144,7 +144,7 @@ class Worker:
                 lease=self._options.lease,
                 worker=lambda: self._shift.worker,
                 known=lambda: [*self._slots.claims(), *self._settler.claims()],
-                give_back=self._settle_strays,
+                give_back=self._give_back,
             ),
         )
 
@@ -184,13 +184,13 @@ class Worker:
         """
         for task in tasks:
             if self._is_ending():
-                self._give_back([task])
+                self._give_back([task.claim])
             elif self._slots.park(task):
                 continue
             elif self._slots.room <= 0:
-                self._give_back([task])
+                self._give_back([task.claim])
             elif not self._runs.begin(task, self._group, self._context.copy()):
-                self._give_back([task], _STILL_RUNNING_HERE)
+                self._give_back([task.claim], _STILL_RUNNING_HERE)
 
     # Claiming
 
@@ -208,7 +208,7 @@ class Worker:
 
     async def _claim_once(self) -> None:
         worker = self._shift.worker or await self._sign_on()
-        self._give_back(self._slots.overdue())
+        self._give_back(task.claim for task in self._slots.overdue())
         room = self._room()
         if room <= 0:
             await self._wait_for_room()
@@ -287,14 +287,10 @@ class Worker:
         self._tell_settled(done)
         self._room_made.set()
 
-    def _give_back(self, tasks: Iterable[Task], delay: timedelta = NO_DELAY) -> None:
-        for task in tasks:
-            self._heads.discard(task.id)
-            self._settler.put(outcomes.returned(task.claim, delay))
-
-    def _settle_strays(self, claims: Sequence[Claim]) -> None:
+    def _give_back(self, claims: Iterable[Claim], delay: timedelta = NO_DELAY) -> None:
         for claim in claims:
-            self._settler.put(outcomes.returned(claim))
+            self._heads.discard(claim.id)
+            self._settler.put(outcomes.returned(claim, delay))
 
     # Stopping
 
@@ -310,7 +306,7 @@ class Worker:
 
     async def _finish(self) -> None:
         self._settler.claims_for = None
-        self._give_back(self._slots.all_parked())
+        self._give_back(task.claim for task in self._slots.all_parked())
         await self._runs.finish(self._options.grace)
         await self._settle_last()
 

@@ -40,6 +40,15 @@ class PostgresJoint:
         listed = json.dumps([_row(place, call) for place, call in enumerate(calls)])
         return self._statement("join_calls", calls=listed, offset=self._offset)
 
+    def lock_key(self, call: Call) -> Statement:
+        return self._statement("join_lock_key", **_its_key(call))
+
+    def twin(self, call: Call) -> Statement:
+        return Statement(sql=JOINING["join_twin"], values={**_its_key(call), "offset": self._offset})
+
+    def take_key(self, call: Call) -> Statement:
+        return Statement(sql=JOINING["join_take_key"], values=_its_key(call))
+
     def ending(self, claim: Claim, *, took: timedelta, progress: Progress | None) -> Statement:
         fence = {"id": str(claim.id), "run": str(claim.run), "worker": claim.worker}
         said = "" if progress is None else kept.progress_text(progress)
@@ -71,7 +80,7 @@ class PostgresJoint:
             raise _not_begun("`async with connection.transaction():`")
         return AsyncpgHand(its_own)
 
-    def _statement(self, name: str, **values: str) -> Statement:
+    def _statement(self, name: str, /, **values: str) -> Statement:
         return Statement(sql=JOINING[name], values={**values, "store": self._store})
 
 
@@ -155,8 +164,14 @@ def _row(place: int, call: Call) -> dict[str, object]:
         "deadline": _instant(call.deadline) if isinstance(call.deadline, datetime) else None,
         "time_left": _interval(call.deadline) if isinstance(call.deadline, timedelta) else None,
         "trace": call.trace,
+        "key": call.key,
+        "unique_for": None if call.unique_for is None else _interval(call.unique_for),
         "keeps": None if call.keeps is None else kept.keeps_text(call.keeps),
     }
+
+
+def _its_key(call: Call) -> dict[str, str]:
+    return {"id": str(call.id), "name": call.name, "key": call.key or ""}
 
 
 def _instant(instant: datetime | None) -> str | None:

@@ -33,6 +33,15 @@ class SQLiteJoint:
         listed = as_list([rows.call_row(Place(call, is_held=False, claimer=None), now) for call in calls])
         return self._statement("join_calls", calls=listed)
 
+    def lock_key(self, call: Call) -> Statement:
+        return self._statement("join_lock_key", **_its_key(call))
+
+    def twin(self, call: Call) -> Statement:
+        return Statement(sql=STATEMENTS["join_twin"], values={**_its_key(call), "now": self._clock.now()})
+
+    def take_key(self, call: Call) -> Statement:
+        return Statement(sql=STATEMENTS["join_take_key"], values=_its_key(call))
+
     def ending(self, claim: Claim, *, took: timedelta, progress: Progress | None) -> Statement:
         now = self._clock.now()
         fence: dict[str, str | int] = {"id": str(claim.id), "run": claim.run, "worker": claim.worker}
@@ -61,7 +70,7 @@ class SQLiteJoint:
             raise _not_begun()
         return AsyncSQLiteHand(its)
 
-    def _statement(self, name: str, **values: str | int) -> Statement:
+    def _statement(self, name: str, /, **values: str | int) -> Statement:
         return Statement(sql=STATEMENTS[name], values={**values, "store": self._store})
 
 
@@ -103,6 +112,10 @@ class AsyncSQLiteHand:
         changed = cursor.rowcount
         await cursor.close()
         return changed
+
+
+def _its_key(call: Call) -> dict[str, str]:
+    return {"id": str(call.id), "name": call.name, "key": call.key or ""}
 
 
 def _commits_by_itself(connection: sqlite3.Connection) -> bool:

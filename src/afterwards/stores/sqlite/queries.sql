@@ -488,6 +488,23 @@ FROM json_each(:calls) AS call
 WHERE EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = :store)
 ORDER BY call.key
 
+-- name: join_lock_key
+-- That the key has a row, which the next two statements go by. The file's own lock keeps everybody else from it.
+INSERT INTO afterwards_keys (name, key, task)
+SELECT :name, :key, :id FROM afterwards_store AS store WHERE store.id = :store
+ON CONFLICT (name, key) DO UPDATE SET task = task
+
+-- name: join_twin
+-- If somebody holds the key.
+INSERT INTO afterwards_twins (id, task)
+SELECT :id, held.task FROM afterwards_keys AS held LEFT JOIN afterwards_tasks AS task ON task.id = held.task
+WHERE held.name = :name AND held.key = :key AND held.task <> :id
+AND iif(task.id IS NULL, held.until > :now, task.ended IS NULL OR task.ended + task.unique_for > :now)
+
+-- name: join_take_key
+-- If nobody does.
+UPDATE afterwards_keys SET task = :id, until = NULL WHERE name = :name AND key = :key
+
 -- name: join_ending
 -- A run is done, in a transaction of the user's; fenced like every write about a run.
 UPDATE afterwards_tasks
