@@ -1,0 +1,57 @@
+"""What `afterwards show` says of what a run has told and left."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from afterwards.cli.portrait import as_json, as_page
+from afterwards.ids import new_id
+from afterwards.tasks import LogLine, Progress, State, Task
+
+NOW = datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+
+def a_task(progress: Progress | None = None) -> Task:
+    line = LogLine(at=NOW, level="WARNING", logger="mine", text="care\x1b[2Jful\nTraceback")
+    return Task(
+        id=new_id(),
+        name="shop:work",
+        arguments="{}",
+        state=State.RUNNING,
+        queue="default",
+        priority=5,
+        due=NOW,
+        added=NOW,
+        returned='{"pages": 3}',
+        progress=progress,
+        logs=(line,),
+    )
+
+
+@pytest.mark.parametrize(
+    ("progress", "said"),
+    [
+        (Progress(done=3, of=10, say="page\x1b 3"), "3 of 10 (30 %), page\\x1b 3"),
+        (Progress(done=0.5), "0.5"),
+        (Progress(done=0, of=0), "0 of 0"),
+    ],
+)
+def test_a_page_says_how_far_it_is(progress: Progress, said: str):
+    assert f"progress    {said}\n" in as_page(a_task(progress), NOW)
+
+
+def test_a_page_shows_result_and_logs_without_what_steers_a_terminal():
+    page = as_page(a_task(), NOW)
+    assert 'result      {"pages": 3}' in page
+    assert "logs        04:05:06 WARNING mine: care" in page
+    assert "\x1b" not in page
+
+
+def test_json_has_them_for_programs():
+    told = as_json(a_task(Progress(done=1, of=2)))
+    assert (told["progress"], told["result"]) == ({"done": 1, "of": 2, "say": ""}, {"pages": 3})
+    assert told["logs"] == [
+        {"at": NOW.isoformat(), "level": "WARNING", "logger": "mine", "text": "care\x1b[2Jful\nTraceback"}
+    ]
