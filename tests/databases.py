@@ -11,9 +11,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-OURS = [
-    f"afterwards_{table}" for table in ("schema", "store", "tasks", "workers", "paused", "schedules", "keys", "twins")
-]
+TABLES = ("schema", "store", "tasks", "workers", "paused", "schedules", "keys", "twins", "quotas", "openings", "passes")
+OURS = [f"afterwards_{table}" for table in TABLES]
 _HANG_UP = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -18,6 +18,7 @@ from afterwards.events import Ear, Event
 from afterwards.hooks import FailureHook
 from afterwards.house import House, Settings
 from afterwards.options import CallOptions, KeyFunction, Options
+from afterwards.quotas import Quota, limit_of, of_queue, rate_of
 from afterwards.redaction import Redaction
 from afterwards.retries import Duration, Retry, as_duration
 from afterwards.scheduling import Schedules
@@ -177,6 +178,9 @@ class Afterwards(UsingAfterwards):
         replace: bool = False,
         keep_result: bool = False,
         keep_logs: bool = False,
+        limit: int | None = None,
+        limit_by: Callable[..., object] | None = None,
+        rate: str | None = None,
     ) -> Callable[[F], F]:
         """Note a function's options; the decorator returns the function itself, which stays plain code.
 
@@ -185,19 +189,16 @@ class Afterwards(UsingAfterwards):
         `timeout` (seconds or timedelta) a run is cancelled and has failed with TimedOut. `isolate`: run it in a process
         of its own, which is killed when it is to stop, or takes more than `max_memory` (`"512MB"`, or bytes). `key` is
         that of every call, or a function of the arguments that makes it; `unique_for` and `replace` are as in `using`.
-        `keep_result`: what it returns is kept with the task; `keep_logs`: what it logs. Raises ValueError for nonsense,
+        `keep_result`: what it returns is kept with the task; `keep_logs`: what it logs. At most `limit` runs go
+        on at once, and at most as many begin as `rate` says, `"100/minute"`, on all workers together; `limit_by`, a
+        function of the task's arguments, counts them by what it returns. Raises ValueError or TypeError for nonsense,
         CannotName for a function without a name.
 
         Example:
             `@afterwards.task(queue="mail", retry=Retry(attempts=8))`
         """
         options = Options(
-            name=name,
-            aliases=aliases,
-            version=version,
-            queue=queue,
-            priority=priority,
-            retry=retry,
+            name=name, aliases=aliases, version=version, queue=queue, priority=priority, retry=retry,
             timeout=None if timeout is None else checks.some_time(timeout, "timeout"),
             isolate=checks.isolation(isolate),
             max_memory=None if max_memory is None else checks.memory(max_memory, "max_memory"),
@@ -206,13 +207,24 @@ class Afterwards(UsingAfterwards):
             replace=replace,
             keep_result=checks.yes_or_no(keep_result, "keep_result"),
             keep_logs=checks.yes_or_no(keep_logs, "keep_logs"),
-        )
+            limit=limit_of(limit),
+            limit_by=limit_by,
+            rate=rate_of(rate),
+        )  # fmt: skip
+        return self.house.registry.noting(options)
 
-        def note(function: F) -> F:
-            self.house.registry.note(function, options)
-            return function
+    def queue(self, name: str, *, limit: int | None = None, rate: str | None = None) -> None:
+        """Declare how many tasks of a queue may run at once, or begin in a time, on all workers together.
 
-        return note
+        Raises ValueError or TypeError for nonsense.
+
+        Example:
+            `afterwards.queue("mail", limit=10, rate="100/minute")`
+        """
+        quota = Quota(name=of_queue(checks.queue_name(name)), most=limit_of(limit), rate=rate_of(rate))
+        if quota.most is None and quota.rate is None:
+            raise ValueError(f"queue({name!r}) declares nothing: give limit= or rate=")
+        self.house.registry.note_queue(quota)
 
     def on_failure(self, hook: H) -> H:
         """Call `hook(task, error)` when a task has failed for good: no try follows, or it was poison.

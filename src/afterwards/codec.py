@@ -41,15 +41,13 @@ class Arguments:
         Raises TypeError, at once, for a call that Python itself would refuse; CannotStore, naming the parameter, for
         what would not come back the same; CannotName for a function whose parameters cannot be read.
         """
-        form = self._forms[0]
-        try:
-            values = form.parameters.bind(args, kwargs)
-        except TypeError:
-            if len(self._forms) == 1:
-                raise
-            form = self._forms[1]
-            values = form.parameters.bind(args, kwargs)
+        form, values = self._bound(args, kwargs)
         return form.write(values)
+
+    def values(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
+        """What such a call gives each parameter, with the defaults of those that it leaves out. Raises TypeError."""
+        form, values = self._bound(args, kwargs)
+        return form.parameters.with_defaults(values)
 
     def read(self, text: str) -> tuple[tuple[object, ...], dict[str, object]]:
         """The arguments for the call. Raises CannotRead when what is stored does not fit the signature any more."""
@@ -64,6 +62,16 @@ class Arguments:
     def unsolved(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, Dependency]:
         """The dependencies, by the signature that the function shows, that a call with these arguments leaves out."""
         return self._forms[0].parameters.unsolved(args, kwargs)
+
+    def _bound(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> tuple[_Form, dict[str, object]]:
+        form = self._forms[0]
+        try:
+            return form, form.parameters.bind(args, kwargs)
+        except TypeError:
+            if len(self._forms) == 1:
+                raise
+            form = self._forms[1]
+            return form, form.parameters.bind(args, kwargs)
 
     @cached_property
     def _forms(self) -> list[_Form]:

@@ -1,4 +1,4 @@
-"""Returns what was dropped: tasks of dead workers, names that nobody knew; makes ticks; removes what is old.
+"""Returns what was dropped: tasks of dead workers, names that nobody knew; sweeps, makes ticks, removes what is old.
 
 Every worker has a janitor and all do the same; the store lets each thing be done once. It never touches what another
 living worker holds.
@@ -19,7 +19,7 @@ from afterwards.hooks import FailureHooks
 from afterwards.life import ProofOfLife
 from afterwards.roll_call import RollCall
 from afterwards.store import Store
-from afterwards.tasks import State, Task
+from afterwards.tasks import Gate, State, Task
 from afterwards.timetable import Ticker
 
 ROUND = 1.0  # seconds, jittered: rescue within 2 s on the same host
@@ -28,7 +28,7 @@ AT_ONCE = 1_000
 
 
 class Janitor:
-    """One round a second: rescue, tick; now and then also free names that are known here, and prune."""
+    """One round a second: rescue, sweep, tick; now and then also free names that are known here, and prune."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Janitor:
         self._knows = knows
         self._ticker, self._roll_call = ticker, roll_call
         self._failure_hooks, self._poisoned = failure_hooks or FailureHooks(events), list[Task]()
+        self._swept: Gate | None = None
         self._clocks = Clocks()
         self._believes_leases_from = time.monotonic()
         self._unknown_duty, self._prune_duty = _Duty(UNKNOWN_EVERY), _Duty(PRUNE_EVERY)
@@ -69,6 +70,7 @@ class Janitor:
     async def round(self) -> None:
         """Everything that is due, once."""
         await self._rescue()
+        self._swept = await self._store.sweep(after=self._swept)
         await self._ticker.round()
         await self._roll_call.round()
         if self._unknown_duty.is_due():

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias, cast
 
 from afterwards.names import parted
+from afterwards.quotas import Rate
 from afterwards.retries import Retry
 from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, LONGEST_KEY, NO_DELAY, Keeps
 from afterwards.transactions import Transaction, kind_of
@@ -42,6 +43,9 @@ class Options:
     replace: bool = False
     keep_result: bool = False
     keep_logs: bool = False
+    limit: int | None = None
+    limit_by: Callable[..., object] | None = None
+    rate: Rate | None = None
 
     def keeping(self, said: Keeps | None) -> Keeps:
         """What is kept of a run: as the call said it, else as this does."""
@@ -64,6 +68,17 @@ class Options:
         if self.key is not None and not callable(self.key):
             check_key(self.key)
         _check_together(self.key, self.unique_for, replaces=self.replace)
+        if self.limit_by is not None:
+            self._check_limit_by()
+
+    def _check_limit_by(self) -> None:
+        if not callable(self.limit_by):
+            raise TypeError(
+                f"limit_by takes a function of the task's arguments, such as lambda user_id: user_id, not "
+                f"{self.limit_by!r}"
+            )
+        if self.limit is None and self.rate is None:
+            raise ValueError("limit_by says by what a limit or a rate is counted: give limit= or rate= too")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

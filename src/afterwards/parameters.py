@@ -53,6 +53,15 @@ class Parameters:
                 return {name: values[name] for name in self._parameters if name in values}
         return self._bind_by_signature(args, kwargs)
 
+    def with_defaults(self, values: Mapping[str, object]) -> dict[str, object]:
+        """The same, with the defaults of those parameters that a call leaves out; none for a dependency."""
+        defaults = {
+            name: it.default
+            for name, it in self._parameters.items()
+            if it.default is not Parameter.empty and name not in self.dependencies
+        }
+        return {**defaults, **values}
+
     def unsolved(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, Dependency]:
         """The dependencies that such a call leaves out, which are then solved where the task runs."""
         if not self.dependencies:

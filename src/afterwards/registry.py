@@ -10,11 +10,13 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from afterwards.annotations import Dependency, signatures
 from afterwards.codec import Arguments
 from afterwards.errors import CallTooLarge, CannotName, CannotStore
 from afterwards.ids import new_id
+from afterwards.limit_keys import check_asked, limit_key
 from afterwards.names import (
     BrokenModule,
     UnknownFunction,
@@ -30,9 +32,12 @@ from afterwards.names import (
 from afterwards.options import CallOptions, Options, key_options
 from afterwards.parameters import Parameters
 from afterwards.partials import Args, Callee, unfold
+from afterwards.quotas import Quota, of_function
 from afterwards.results import Results
 from afterwards.retries import Retry
 from afterwards.tasks import Call, Task
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 BROKEN_FOR = 60.0  # seconds before a module that failed to import is run again
 
@@ -47,6 +52,11 @@ class Function:
     options: Options
     arguments: Arguments
     results: Results
+
+    def limit_key(self, args: Args, kwargs: Mapping[str, object]) -> str:
+        """By what its quota counts such a call. Raises CannotStore."""
+        limit_by = self.options.limit_by
+        return "" if limit_by is None else limit_key(self.name, limit_by, self.arguments.values(args, kwargs))
 
 
 class Registry:
@@ -63,6 +73,17 @@ class Registry:
         self._named: dict[str, Callee] = {}  # what has been noted
         self._functions: dict[Callee, Function] = {}  # what has been used
         self._broken: dict[str, float] = {}  # by name, until when
+        self._queues: dict[str, Quota] = {}  # by name of the quota
+        self._quotas: tuple[Quota, ...] | None = None  # until more is declared
+
+    def noting(self, options: Options) -> Callable[[F], F]:
+        """A decorator that notes these options, and returns the function itself."""
+
+        def note(function: F) -> F:
+            self.note(function, options)
+            return function
+
+        return note
 
     def note(self, function: Callee, options: Options) -> None:
         """Keep what a decorator says about `function`.
@@ -84,9 +105,32 @@ class Registry:
                 )
         if dependencies := _declared_by(function):
             self._check(dependencies)
+        if options.limit_by is not None:
+            check_asked(name, options.limit_by, _parameters_of(function))
         self._noted[function] = options
         self._named.update(dict.fromkeys(names, function))
         self._functions.clear()  # what was used before it was noted
+        self._quotas = None
+
+    def note_queue(self, quota: Quota) -> None:
+        """Keep what is declared about a queue. Raises ValueError when something else was declared before."""
+        self._quotas = None
+        other = self._queues.setdefault(quota.name, quota)
+        if other != quota:
+            raise ValueError(f"{quota.name} is declared twice, and not the same: {_shown(other)}, and {_shown(quota)}")
+
+    def quotas(self) -> tuple[Quota, ...]:
+        """All that is declared, of functions and of queues."""
+        if self._quotas is None:
+            noted = {name: self._noted[function] for name, function in self._named.items()}
+            of_functions = [
+                Quota(name=of_function(versioned(name, version)), most=options.limit, rate=options.rate)
+                for name, options in noted.items()
+                if options.limit is not None or options.rate is not None
+                for version in range(1, options.version + 1)
+            ]
+            self._quotas = (*of_functions, *self._queues.values())
+        return self._quotas
 
     def call(self, function: Callee, args: Args, kwargs: Mapping[str, object], options: CallOptions) -> Call:
         """The call, ready to be stored; later changes of the arguments do not reach it.
@@ -118,6 +162,7 @@ class Registry:
             unique_for=its.unique_for,
             replace=its.replace,
             keeps=options.keeps,
+            limit_key=known.limit_key(args, kwargs),
         )
 
     def find(self, name: str) -> Function:
@@ -259,6 +304,17 @@ def _declared_by(function: Callee) -> Iterable[Dependency]:
     except CannotName:  # said when the function is first added
         return ()
     return Parameters(function, shown).dependencies.values()
+
+
+def _parameters_of(function: Callee) -> Iterable[inspect.Parameter]:
+    try:
+        return signatures(function)[0].parameters.values()
+    except CannotName:  # said when the function is first added
+        return [inspect.Parameter("anything", inspect.Parameter.VAR_KEYWORD)]
+
+
+def _shown(quota: Quota) -> str:
+    return f"limit={quota.most}, rate={quota.rate and f'{quota.rate.count} in {quota.rate.period}'}"
 
 
 def _same_again(one: Callee, other: Callee) -> bool:

@@ -117,9 +117,14 @@ class Runs:
         self._notes.end(task)
 
     def _overran(self, task: Task, group: asyncio.TaskGroup, outcome: Outcome | None) -> None:
-        """It goes on after its timeout. If no try follows, that is settled now; else its end has to be awaited."""
+        """It goes on after its timeout. If no try follows, that is settled now; else its end has to be awaited.
+
+        So it has to where a quota counts it: the next may not begin beside it.
+        """
         self._events.say(TaskOverruns(task=task))
-        if outcome is not None and outcome.ending is Ending.FAILED and task.id not in self._why:
+        if task.limited or task.id in self._why:
+            return
+        if outcome is not None and outcome.ending is Ending.FAILED:
             self._timed_out.add(task.id)
             group.create_task(self._failure_hooks.tell(task, outcome.error))
             self._ended_with(task, outcome)

@@ -19,6 +19,7 @@ from afterwards.events import Events, LeaseWasLost, StoreAway, WorkerStarted, Wo
 from afterwards.keeper import Keeper
 from afterwards.life import ProofOfLife
 from afterwards.processes.pool import PoolSize
+from afterwards.quotas import Quota
 from afterwards.store import Store
 from afterwards.tasks import Claim, Note, WorkerCard, WorkerId
 
@@ -60,8 +61,13 @@ class Shift:
         self._keeper: Keeper | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.worker: WorkerId | None = None
+        self._declared: tuple[Quota, ...] = ()
 
-    async def sign_on(self, functions: tuple[str, ...]) -> WorkerId:
+    def has_declared(self, quotas: tuple[Quota, ...]) -> bool:
+        """Whether the store knows that this worker declares these."""
+        return self._declared == quotas
+
+    async def sign_on(self, functions: tuple[str, ...], quotas: tuple[Quota, ...]) -> WorkerId:
         """Begin under a new id. Raises StoreUnavailable, StoreUnusable."""
         self._loop = asyncio.get_running_loop()
         worker = WorkerId(str(uuid4()))
@@ -69,14 +75,21 @@ class Shift:
         self._life.prepare(self._store.identity)
         self._life.begin(worker)
         try:
-            await self._store.sign_on(self._card(worker, functions))
+            await self._store.sign_on(self._card(worker, functions, quotas))
         except BaseException:
             self._life.end(worker)
             raise
+        self._declared = quotas
         self._keep(worker)
         options = self._options
         self._events.say(WorkerStarted(worker=worker, queues=options.queues, concurrency=options.concurrency))
         return worker
+
+    async def declare(self, functions: tuple[str, ...], quotas: tuple[Quota, ...]) -> None:
+        """Renew the card: a module that was imported since may declare more. Raises StoreUnavailable."""
+        if self.worker is not None:
+            await self._store.sign_on(self._card(self.worker, functions, quotas))
+            self._declared = quotas
 
     async def sign_off(self, abandoned: Callable[[], int]) -> bool:
         """End the shift; what it still holds waits again. True if it stays on for `abandoned` threads of tasks.
@@ -138,7 +151,7 @@ class Shift:
         self._life.end(worker)
         await self._store.close()
 
-    def _card(self, worker: WorkerId, functions: tuple[str, ...]) -> WorkerCard:
+    def _card(self, worker: WorkerId, functions: tuple[str, ...], quotas: tuple[Quota, ...]) -> WorkerCard:
         return WorkerCard(
             id=worker,
             host=self._life.host,
@@ -147,4 +160,5 @@ class Shift:
             lease=self._options.lease,
             queues=self._options.queues,
             functions=functions,
+            quotas=quotas,
         )

@@ -14,6 +14,7 @@ from afterwards.tasks import (
     Call,
     Census,
     Claim,
+    Gate,
     Note,
     Renewal,
     Search,
@@ -84,20 +85,26 @@ class Store(Protocol):
 
         A call with `after` is held until the first run of that task has ended, if that is still to come. With
         `claimed_by`, each call that is claimable at once by the rules of `claim` (due, not held, its queue served by
-        that worker and not paused) is claimed in the same write and comes back in `Added.claimed`; an id that was
-        stored before does not. When the caller is cancelled the calls may be stored all the same, claimed by nobody.
+        that worker and not paused) and counted by no quota, since only `claim` looks at those, is claimed in the same
+        write and comes back in `Added.claimed`; an id that was stored before does not. When the caller is cancelled the
+        calls may be stored all the same, claimed by nobody.
 
         A key belongs to a function's name. It is held by the task of the call that took it, until that has ended and
         for its `unique_for` after that, also when it has been pruned. A call whose key is held is not stored but a
         twin: `Added.id` is the holder, and the call's id another name of it, in every verb that takes ids. The line
         closes over a twin. With `replace`, a waiting holder becomes as if it had been added by this call: arguments,
-        options and due, with attempts and crashes counted anew; its id, its hold and its place in its line stay. A
+        options and due, with attempts and crashes counted anew; its id, its hold and its place in its line stay, but
+        it passes its gates anew. A
         running holder is left alone: the call is stored, and takes the key over.
         """
         ...
 
     async def sign_on(self, worker: WorkerCard) -> None:
-        """Make the worker known and start its lease; held tasks whose name it knows are freed."""
+        """Make the worker known and start its lease; held tasks whose name it knows are freed.
+
+        The quotas that it declares hold from now on, for tasks that wait and runs that go on too; of two workers that
+        declare the same one, the last to sign on decides. One ends when no worker that is signed on declares it.
+        """
         ...
 
     async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
@@ -106,6 +113,12 @@ class Store(Protocol):
         Best rank first, rank = due - priority x 60 s. Each gets its next `run` and `attempt`. Tasks that are suspects
         (their next crash would end them) are passed over, but one if `suspects`. Names in `unknown` are passed over.
         A worker that has not signed on, or is lost, claims nothing.
+
+        A task passes the gates of its quotas, of its function (for its `limit_key`) and of its queue, or is held at one
+        of them, as `limit` or as `rate`: of `most` runs that are claimed and have not ended, by whichever worker, and
+        of `rate` claims within any period by the store's clock, a gate lets no more through. When it may let one
+        through, the best by rank of those held there is claimable again, in each queue. A claim that holds some looks
+        on for others, but not without an end: it may bring less than there is, and the next goes on.
         """
         ...
 
@@ -115,7 +128,7 @@ class Store(Protocol):
         `started` becomes the store's now less `took` (none for a returned run). Progress and logs that an outcome does
         not bring stay as they are. The calls that the outcomes bring are
         stored, and the followers of those whose turn is over are freed, in the same write. With `claimed_by`, freed
-        followers that are claimable by that worker are claimed for it at once.
+        followers that are claimable by that worker, and that no quota counts, are claimed for it at once.
         """
         ...
 
@@ -158,6 +171,15 @@ class Store(Protocol):
 
     async def free_unknown(self, names: Collection[str]) -> int:
         """Free the tasks held as unknown under these names; how many."""
+        ...
+
+    async def sweep(self, *, after: Gate | None = None) -> Gate | None:
+        """Forget quotas that no worker declares, and open gates that have room though nothing said so.
+
+        What ends a run opens its gates by itself; this finds the others: where the one that was let through was
+        cancelled, say. It looks at a bounded number, from `after` on; returns where the next is to go on, None for the
+        beginning. Cheap: done every second.
+        """
         ...
 
     async def prune(self, *, older_than: timedelta, limit: int) -> int:

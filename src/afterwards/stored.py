@@ -80,8 +80,8 @@ def unique_for_of(thing: Call | Task) -> int | None:
 
 def check_call(call: Call) -> None:
     """Raise CannotStore, naming the part, for a call that some store would refuse or not bring back as it was."""
-    parts = {"name": call.name, "arguments": call.arguments, "queue": call.queue, "key": call.key or ""}
-    for part, text in parts.items():
+    parts = {"name": call.name, "arguments": call.arguments, "queue": call.queue}
+    for part, text in {**parts, "key": call.key or "", "limit key": call.limit_key}.items():
         if not is_storable(text):
             raise CannotStore(
                 f"the {part} of a call to {call.name!a} holds a NUL character or half of a surrogate pair, which no "
@@ -106,7 +106,7 @@ def check_received(task: Task) -> None:
     """Raise for a task of another store that cannot be received: ValueError, if it is not waiting, or CannotStore."""
     if task.state is not State.WAITING:
         raise ValueError(f"only waiting tasks can be received, and task {task.id} is {task.state}")
-    parts = {"arguments": task.arguments, "returned": task.returned, "key": task.key}
+    parts = {"arguments": task.arguments, "returned": task.returned, "key": task.key, "limit key": task.limit_key}
     for part, text in {"name": task.name, "queue": task.queue, **parts}.items():
         if text is not None and not is_storable(text):
             raise CannotStore(f"the {part} of task {task.id} holds a NUL character or half of a surrogate pair")

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, NewType
 from uuid import UUID
 
+from afterwards.quotas import Quota
 from afterwards.retries import Retry
 
 TaskId = UUID
@@ -41,8 +42,8 @@ class Hold(StrEnum):
 
     AFTER = "after"  # the task before it in its request has not run yet
     UNKNOWN = "unknown"  # no worker that looked knows its function
-    LIMIT = "limit"
-    RATE = "rate"
+    LIMIT = "limit"  # as many run as may
+    RATE = "rate"  # as many have begun as may
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,8 @@ class Call:
     the user gave, and wins. `after` is the id of the call before it in its request's line. `crashes` is how many dead
     processes the task is allowed; `retry`, `timeout` and `keeps` are set only when they were given at the call. After
     its `deadline` the task is not started: an instant, or how long after the moment of storing. `trace` comes back with
-    the task: where it was added, in the words of whoever traces.
+    the task: where it was added, in the words of whoever traces. By `limit_key` the quota of its function
+    counts it.
 
     Of the calls of one function under one `key`, one is a task at a time: it holds the key until it has ended, and for
     `unique_for` after that. With `replace` it takes the place of one that waits.
@@ -115,6 +117,7 @@ class Call:
     unique_for: timedelta | None = None
     replace: bool = False
     keeps: Keeps | None = None
+    limit_key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +145,8 @@ class Task:
     processes that died under it, of `crashes_allowed`. `turn_over`: nobody is held after it any more. `returned` is
     what its function returned, as JSON text, if that is kept; `result` is the value itself, where an `Afterwards` gives
     the task, and None where a store does. `logs` are the lines that it logged, if they are kept. `twins` are its other
-    names, the ids of calls that found it under their key; only `hand_over` tells them.
+    names, the ids of calls that found it under their key; only `hand_over` tells them. `limited`: its
+    last run was claimed under a quota, which counts it.
     """
 
     id: TaskId
@@ -178,6 +182,8 @@ class Task:
     unique_for: timedelta | None = None
     twins: tuple[TaskId, ...] = ()
     keeps: Keeps | None = None
+    limit_key: str = ""
+    limited: bool = False
 
     @property
     def claim(self) -> Claim:
@@ -211,6 +217,7 @@ def first_run(call: Call, *, now: datetime, worker: WorkerId) -> Task:
         key=call.key,
         unique_for=call.unique_for,
         keeps=call.keeps,
+        limit_key=call.limit_key,
     )
 
 
@@ -243,7 +250,8 @@ class Settled:
 class WorkerCard:
     """How a worker signs on. `host` tells hosts apart (token and boot id); `queues` is None when it serves all.
 
-    `functions` are the names it knows by decorator; other names are found by import when they come.
+    `functions` are the names it knows by decorator; other names are found by import when they come. `quotas` are what
+    its code declares.
     """
 
     id: WorkerId
@@ -253,6 +261,15 @@ class WorkerCard:
     lease: timedelta
     queues: tuple[str, ...] | None = None
     functions: tuple[str, ...] = ()
+    quotas: tuple[Quota, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Where the runs under one quota are counted: those of one key of its function, or all of its queue."""
+
+    quota: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,9 +312,11 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Census:
-    """How many tasks there are, and who works. `waiting_due` counts the waiting tasks that nothing holds back.
+    """How many tasks there are, and who works. `waiting_due` counts the due tasks that wait for nothing but a turn.
 
-    `oldest_due` says of each queue that has such since when the first of them has been due.
+    That is for room in a worker, or at a quota; not for another task, a function that nobody knows, a paused queue.
+
+    `oldest_due` says of each queue since when the first task has been due of those that wait for room in a worker.
     """
 
     now: datetime

@@ -208,6 +208,8 @@ class Worker:
 
     async def _claim_once(self) -> None:
         worker = self._shift.worker or await self._sign_on()
+        if not self._shift.has_declared(quotas := self._registry.quotas()):
+            await self._shift.declare(self._registry.known_names(), quotas)
         self._give_back(task.claim for task in self._slots.overdue())
         room = self._room()
         if room <= 0:
@@ -220,7 +222,7 @@ class Worker:
             await self._wait_for_tasks(worker, suspects=self._may_take_suspect())
 
     async def _sign_on(self) -> WorkerId:
-        worker = await self._shift.sign_on(self._registry.known_names())
+        worker = await self._shift.sign_on(self._registry.known_names(), self._registry.quotas())
         self._settler.claims_for = None if self._resting else worker
         return worker
 

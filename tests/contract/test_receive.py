@@ -29,7 +29,7 @@ from tests.contract.builders import (
     the_task,
 )
 
-NOT_OF_A_WAITING_TASK = {"result", "state", "held", "worker", "ended", "stop_asked"}
+NOT_OF_A_WAITING_TASK = {"result", "state", "held", "worker", "ended", "stop_asked", "limited"}
 
 
 def a_full_task(**options: object) -> Task:
@@ -62,6 +62,7 @@ def a_full_task(**options: object) -> Task:
         timeout=timedelta(seconds=1.5),
         deadline=an_hour + timedelta(days=2),
         trace='{"traceparent": "00-1-2-01"}',
+        limit_key="ann",
         unique_for=timedelta(days=3),
         twins=(new_id(), new_id()),
     )

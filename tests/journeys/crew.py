@@ -39,6 +39,12 @@ async def work(number: int, seconds: float) -> None:
     mark("end", number, os.getpid(), current_task().run)
 
 
+@afterwards.task(name="limited", limit=3)
+async def limited(number: int, seconds: float) -> None:
+    """The same, three at once in all processes."""
+    await work(number, seconds)
+
+
 @afterwards.task(name="hold")
 async def hold(number: int, seconds: float) -> None:
     """Runs until the journey lets go of it."""

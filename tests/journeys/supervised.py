@@ -88,7 +88,7 @@ async def _add_one(afterwards: Afterwards, name: str, number: int, amount: float
     if name == "leak":
         await afterwards.add(_leak, number, int(amount))
     else:
-        await afterwards.add({"work": _work, "hold": _hold, "block": _block}[name], number, amount)
+        await afterwards.add({"work": _work, "limited": _limited, "hold": _hold, "block": _block}[name], number, amount)
 
 
 def opened(journey: Journey) -> contextlib.AbstractAsyncContextManager[Afterwards]:
@@ -102,6 +102,9 @@ def opened(journey: Journey) -> contextlib.AbstractAsyncContextManager[Afterward
 async def _work(number: int, seconds: float) -> None: ...
 
 
+async def _limited(number: int, seconds: float) -> None: ...
+
+
 async def _hold(number: int, seconds: float) -> None: ...
 
 
@@ -111,7 +114,7 @@ async def _block(number: int, seconds: float) -> None: ...
 async def _leak(number: int, mebibytes: int) -> None: ...
 
 
-FUNCTIONS = {"work": _work, "hold": _hold, "block": _block, "leak": _leak}
+FUNCTIONS = {"work": _work, "limited": _limited, "hold": _hold, "block": _block, "leak": _leak}
 
 
 def let_go(journey: Journey) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
 
@@ -52,6 +52,13 @@ def crowded(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]
         fill(connection, 20_000, state="done", ended="now()", freed="true")
         fill(connection, 10_000, priority="9", due="1 day")
         fill(connection, 10_000, held="'after'", after="gen_random_uuid()")
+        fill(connection, 10_000, held="'limit'")
+        connection.execute(
+            "UPDATE afterwards_tasks SET gate = 'function:tests:work', gate_key = '', rank = due WHERE held = 'limit'"
+        )
+        connection.execute(
+            "INSERT INTO afterwards_quotas (name, most, declared) VALUES ('function:tests:other', 1, now())"
+        )
         fill(connection, 10_000, queue="elsewhere")
         fill(connection, 10_000)
         for queue in ("default", "mail", "slow"):
@@ -67,8 +74,8 @@ def crowded(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]
 
 
 OF_OTHER_TABLES = {
-    *(f"afterwards_{table}_pkey" for table in ("workers", "paused", "schedules", "keys", "twins")),
-    *("afterwards_keys_until", "afterwards_twins_of"),
+    *(f"afterwards_{table}_pkey" for table in ("workers", "paused", "schedules", "keys", "twins", "quotas", "passes")),
+    *("afterwards_keys_until", "afterwards_twins_of", "afterwards_next_opening", "afterwards_openings_of_gate"),
 }
 
 
@@ -108,7 +115,16 @@ def indexes_of_tasks(plan: dict[str, Any]) -> set[str]:
     } - OF_OTHER_TABLES
 
 
-CLAIM = {"worker": "w", "claimers": ["w"], "limit": LIMIT, "suspects": True, "unknown": ["tests:strange"]}
+CLAIM: dict[str, object] = {
+    "worker": "w",
+    "claimers": ["w"],
+    "limit": LIMIT,
+    "suspects": True,
+    "unknown": ["tests:strange"],
+    "asks": True,
+    "takes": True,
+}
+GATE = {"gate": "function:tests:work", "key": ""}
 
 
 @pytest.mark.parametrize("analysed", [False, True])
@@ -152,6 +168,11 @@ def test_outcomes_find_their_tasks_and_followers_by_index(crowded: psycopg.Conne
         ("claims", {"worker": "w"}, "afterwards_running"),
         ("free_unknown", {"names": ["tests:work"]}, "afterwards_unknown"),
         ("unknown_names", {}, "afterwards_unknown"),
+        ("standing_gates", {"gate": "", "key": "", "limit": 100}, "afterwards_gates"),
+        ("let_through", {**GATE, "queue": "mail", "unknown": [], "room": 5}, "afterwards_gates"),
+        ("open_gate", {**GATE, "opens": datetime(1970, 1, 1, tzinfo=UTC), "unless": None}, "afterwards_gates"),
+        ("open_quota", {"gate": GATE["gate"]}, "afterwards_gates"),
+        ("limit_running", {}, "afterwards_running"),
     ],
 )
 def test_every_other_question_of_workers_has_its_index(

@@ -19,9 +19,12 @@ COUNT_EVERY = 10
 FEW, MANY = 100, 20_000
 
 ANYTHING: dict[str, object] = {"queue": None, "name": None, "after": None, "limit": 50}
-CLAIM = {"worker": "w", "limit": 10, "suspects": 1, "unknown": "[]", "now": NOW}
+CLAIM = {"worker": "w", "limit": 10, "suspects": 1, "unknown": "[]", "now": NOW, "asks": 1}
 
-SMALL_TABLES = {"afterwards_workers", "afterwards_paused", "afterwards_store", "afterwards_schedules", "sqlite_master"}
+SMALL_TABLES = {
+    *(f"afterwards_{table}" for table in ("workers", "paused", "store", "schedules", "quotas")),
+    "sqlite_master",
+}
 
 
 @pytest.fixture
@@ -78,6 +81,7 @@ BACKLOGS: dict[str, dict[str, object]] = {
     "held after another": {"held": "'after'", "after": "'x'"},
     "held as unknown": {"held": "'unknown'"},
     "of low priority": {"priority": 1},
+    "held at a gate": {"held": "'limit'", "gate": "'function:tests:work'", "gate_key": "n % 1000", "rank": "n"},
 }
 
 
@@ -137,6 +141,12 @@ def test_a_paused_backlog_costs_nothing(connection: sqlite3.Connection):
         ("forget_tasks", {"ids": '["a"]'}),
         ("unknown_names", {}),
         ("dropped_tasks", {"workers": '["w"]', "limit": 100}),
+        ("count_gates", {"gates": '[["function:tests:work", ""], ["queue:mail", ""]]', "now": NOW}),
+        ("find_openings", {"worker": "w", "unknown": "[]", "limit": 100, "now": NOW}),
+        ("let_through", {"gate": "queue:mail", "key": "", "queue": "mail", "unknown": "[]", "room": 5}),
+        ("open_gate", {"gate": "queue:mail", "key": "", "opens": 0, "unless": None}),
+        ("standing_gates", {"gate": "", "key": "", "limit": 100}),
+        ("limit_running", {}),
         ("added_among", {"first": 10**9, "last": 10**9 + 50}),
     ],
 )

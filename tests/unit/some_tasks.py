@@ -179,3 +179,7 @@ def moved_away() -> None: ...
 
 original_moved_away = moved_away
 del moved_away
+
+
+def limited(user_id: int, host: str = "localhost") -> None:
+    """Has a default, and arguments by which it may be limited."""

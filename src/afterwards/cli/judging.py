@@ -37,8 +37,12 @@ _NO_APP_WORKER = (
 
 def _about_tasks(census: Census) -> Finding:
     counts = ", ".join(f"{census.by_state.get(state, 0)} {state}" for state in State)
-    held = census.held.get(Hold.AFTER, 0)
-    return well("tasks", counts + (f"; {held} wait for the one before them" if held else ""))
+    reasons = {
+        "for the one before them": census.held.get(Hold.AFTER, 0),
+        "for their turn under a limit": census.held.get(Hold.LIMIT, 0),
+        "for their turn under a rate": census.held.get(Hold.RATE, 0),
+    }
+    return well("tasks", "; ".join([counts, *(f"{held} wait {why}" for why, held in reasons.items() if held)]))
 
 
 def _about_workers(census: Census, *, app_works: bool) -> Finding:

@@ -167,6 +167,7 @@ def _row(place: int, call: Call) -> dict[str, object]:
         "key": call.key,
         "unique_for": None if call.unique_for is None else _interval(call.unique_for),
         "keeps": None if call.keeps is None else kept.keeps_text(call.keeps),
+        "limit_key": call.limit_key,
     }
 
 

@@ -16,18 +16,18 @@ EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = CAST(:store AS 
 -- The rows that `add_calls` writes for calls that wait and are held by nothing.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, after, due, added, crashes_allowed, retry, timeout, deadline, trace,
-    key, unique_for, keeps
+    key, unique_for, keeps, limit_key
 )
 SELECT
     id, name, arguments, queue, priority, 'waiting', after,
     coalesce(due, least({now} + delay, timestamptz '9999-12-31 23:59:59.999999+00')), {now}, crashes_allowed, retry,
     timeout, CASE WHEN time_left IS NULL THEN deadline
         ELSE least({now} + time_left, timestamptz '9999-12-31 23:59:59.999999+00')
-    END, trace, key, unique_for, keeps
+    END, trace, key, unique_for, keeps, limit_key
 FROM json_to_recordset(CAST(CAST(:calls AS text) AS json)) AS call (
     place integer, id uuid, name text, arguments text, queue text, priority smallint, after uuid, due timestamptz,
     delay interval, crashes_allowed integer, retry text, timeout interval, deadline timestamptz, time_left interval,
-    trace text, key text, unique_for interval, keeps text
+    trace text, key text, unique_for interval, keeps text, limit_key text
 )
 WHERE {is_here}
 ORDER BY place

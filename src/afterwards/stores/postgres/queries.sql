@@ -25,7 +25,7 @@ timestamptz '9999-12-31 23:59:59.999999+00'
 task.id, task.name, task.arguments, task.queue, task.priority, task.state, task.held, task.after, task.due, task.added,
 task.attempt, task.run, task.crashes, task.crashes_allowed, task.suspect, task.freed, task.worker, task.started,
 task.ended, task.error, task.result, task.progress, task.key, task.stop_asked, task.retry,
-task.timeout, task.deadline, task.unique_for, task.trace, task.keeps, task.logs
+task.timeout, task.deadline, task.unique_for, task.trace, task.keeps, task.logs, task.limit_key, task.limited
 
 -- fragment: is_claimable
 -- What may be claimed, in the words of its index.
@@ -44,6 +44,31 @@ due - priority * interval '60 s'
 -- signs off a worker takes the row first, and then sees all that was claimed by it. A worker whose row is just being
 -- taken claims nothing.
 SELECT id, queues FROM afterwards_workers WHERE id = ANY(:claimers::text[]) AND NOT leaving FOR KEY SHARE SKIP LOCKED
+
+-- fragment: is_limited
+-- Whether a quota counts the runs of this `task`.
+EXISTS (
+    SELECT 1 FROM afterwards_quotas AS quota WHERE quota.name IN ('function:' || task.name, 'queue:' || task.queue)
+)
+
+-- fragment: is_standing
+-- What stands before a gate, in the words of its index.
+held IN ('limit', 'rate')
+
+-- fragment: opening_queues
+-- The queues of the `claimer` in which a gate opens some time; a jump from queue to queue.
+opening_queue (queue) AS (
+    (SELECT queue FROM afterwards_openings ORDER BY queue LIMIT 1)
+    UNION ALL
+    SELECT next.queue FROM opening_queue CROSS JOIN LATERAL (
+        SELECT queue FROM afterwards_openings WHERE queue > opening_queue.queue ORDER BY queue LIMIT 1
+    ) AS next
+),
+own_opening_queue AS (SELECT task.queue FROM opening_queue AS task CROSS JOIN claimer WHERE {is_open})
+
+-- fragment: is_known_gate
+-- Behind it stand functions that this worker knows, as far as the gate says.
+gate <> ALL(ARRAY(SELECT 'function:' || unknown.name FROM unnest(:unknown::text[]) AS unknown (name)))
 
 -- fragment: is_open
 -- The rule of who may claim what, in one place: `queue` is not paused, and served by the `claimer`, who has signed on.
@@ -78,10 +103,11 @@ WITH call AS MATERIALIZED (
         :ids::uuid[], :call_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[],
         :afters::uuid[], :dues::timestamptz[], :delays::interval[], :crashes::integer[], :retries::text[],
         :timeouts::interval[], :deadlines::timestamptz[], :times_left::interval[], :keys::text[],
-        :unique_for::interval[], :traces::text[], :keeps::text[], :claimed_by::text[]
+        :unique_for::interval[], :traces::text[], :keeps::text[], :limit_keys::text[],
+        :claimed_by::text[]
     ) WITH ORDINALITY AS call (
         id, name, arguments, queue, priority, after, due_at, delay, crashes_allowed, retry, timeout, deadline_at,
-        time_left, key, unique_for, trace, keeps, claimed_by, place
+        time_left, key, unique_for, trace, keeps, limit_key, claimed_by, place
     )
 ),
 former AS MATERIALIZED (
@@ -93,12 +119,12 @@ placed AS MATERIALIZED (
     FROM call AS task LEFT JOIN former ON former.id = task.after
 ),
 judged AS MATERIALIZED (
-    SELECT task.*, NOT task.is_held AND task.due <= {now} AND {is_open} AS is_claimed
+    SELECT task.*, NOT task.is_held AND task.due <= {now} AND {is_open} AND NOT {is_limited} AS is_claimed
     FROM placed AS task LEFT JOIN claimer ON claimer.id = task.claimed_by
 )
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry, worker,
-    started, timeout, deadline, key, unique_for, trace, keeps
+    started, timeout, deadline, key, unique_for, trace, keeps, limit_key
 )
 SELECT
     id, name, arguments, queue, priority,
@@ -107,7 +133,7 @@ SELECT
     after, due, {now}, is_claimed::integer, is_claimed::integer, crashes_allowed, retry,
     CASE WHEN is_claimed THEN claimed_by END,
     CASE WHEN is_claimed THEN {now} END,
-    timeout, deadline, key, unique_for, trace, keeps
+    timeout, deadline, key, unique_for, trace, keeps, limit_key
 FROM judged ORDER BY place
 ON CONFLICT (id) DO NOTHING
 RETURNING task.id, task.worker IS NOT NULL, task.added
@@ -167,7 +193,8 @@ INSERT INTO afterwards_twins (id, task) SELECT id, task FROM unnest(:ids::uuid[]
 ON CONFLICT (id) DO NOTHING
 
 -- name: replace_tasks
--- Waiting tasks take on other calls. Their ids, their runs, their holds and their places in their lines stay.
+-- Waiting tasks take on other calls. Their ids, their runs, their holds and their places in their lines stay; but they
+-- pass their gates anew, which may be others.
 UPDATE afterwards_tasks AS task
 SET arguments = call.arguments, queue = call.queue, priority = call.priority,
     due = least(greatest(coalesce(call.due, {now} + call.delay), {first}), {last}),
@@ -176,13 +203,15 @@ SET arguments = call.arguments, queue = call.queue, priority = call.priority,
     END,
     retry = call.retry, timeout = call.timeout, crashes_allowed = call.crashes_allowed, trace = call.trace,
     keeps = call.keeps, attempt = 0, crashes = 0, suspect = false, started = NULL, error = NULL, result = NULL,
-    progress = NULL, logs = NULL
+    progress = NULL, logs = NULL, limit_key = call.limit_key,
+    held = CASE WHEN task.held IN ('limit', 'rate') THEN NULL ELSE task.held END, gate = NULL, gate_key = NULL, rank = NULL
 FROM unnest(
     :replaced::uuid[], :arguments::text[], :queues::text[], :priorities::smallint[], :dues::timestamptz[],
     :delays::interval[], :crashes::integer[], :retries::text[], :timeouts::interval[], :deadlines::timestamptz[],
-    :times_left::interval[], :traces::text[], :keeps::text[]
+    :times_left::interval[], :traces::text[], :keeps::text[], :limit_keys::text[]
 ) AS call (
-    id, arguments, queue, priority, due, delay, crashes_allowed, retry, timeout, deadline, time_left, trace, keeps
+    id, arguments, queue, priority, due, delay, crashes_allowed, retry, timeout, deadline, time_left, trace, keeps,
+    limit_key
 )
 WHERE task.id = call.id AND task.state = 'waiting'
 
@@ -192,14 +221,29 @@ WHERE task.id = call.id AND task.state = 'waiting'
 -- are taken, so they are first looked at without a lock: `bar` is the rank of the best but twice the limit, and what
 -- ranks behind it is not locked either. What another worker has just locked is passed over, so that two of them get
 -- different tasks and never wait. Rows that turn out not to be among the best are let go with the statement.
+--
+-- Those that a quota counts are only brought, locked, with whether their function and their queue have one; the others
+-- are claimed too, if the statement `takes`. A claim that `asks` gets nothing at all while a gate is to open, because
+-- what stands before that may have waited longer.
 WITH RECURSIVE {lines},
 claimer AS MATERIALIZED ({claimers}),
+{opening_queues},
+open_line AS MATERIALIZED (
+    SELECT line.* FROM line WHERE NOT (:asks::boolean AND EXISTS (
+        SELECT 1 FROM own_opening_queue AS own CROSS JOIN afterwards_openings AS due
+        WHERE due.queue = own.queue AND due.opens <= {now} AND {is_known_gate}
+    ))
+),
 mine AS MATERIALIZED (
-    SELECT task.queue, task.priority FROM line AS task CROSS JOIN claimer WHERE task.due <= {now} AND {is_open}
+    SELECT task.queue, task.priority FROM open_line AS task CROSS JOIN claimer WHERE task.due <= {now} AND {is_open}
 ),
 suspect AS MATERIALIZED (
     SELECT task.sequence, task.due, task.priority FROM afterwards_tasks AS task CROSS JOIN claimer
     WHERE :suspects::boolean AND {is_suspect} AND due <= {now} AND {is_open} AND name <> ALL(:unknown::text[])
+    AND NOT (:asks::boolean AND EXISTS (
+        SELECT 1 FROM own_opening_queue AS own CROSS JOIN afterwards_openings AS due
+        WHERE due.queue = own.queue AND due.opens <= {now} AND {is_known_gate}
+    ))
     ORDER BY {rank}, sequence LIMIT least(1, :limit::bigint) FOR NO KEY UPDATE OF task SKIP LOCKED
 ),
 bar AS MATERIALIZED (
@@ -222,23 +266,205 @@ candidate AS MATERIALIZED (
     UNION ALL
     SELECT sequence, due, priority FROM suspect
 ),
+best AS MATERIALIZED (
+    SELECT sequence, {rank} AS best_rank FROM candidate ORDER BY best_rank, sequence LIMIT :limit
+),
 chosen AS MATERIALIZED (
-    SELECT sequence, {rank} AS rank FROM candidate ORDER BY rank, sequence LIMIT :limit
+    SELECT
+        best.*,
+        EXISTS (SELECT 1 FROM afterwards_quotas AS quota WHERE quota.name = 'function:' || task.name) AS of_function,
+        EXISTS (SELECT 1 FROM afterwards_quotas AS quota WHERE quota.name = 'queue:' || task.queue) AS of_queue
+    FROM best JOIN afterwards_tasks AS task ON task.sequence = best.sequence
 ),
 claimed AS (
     UPDATE afterwards_tasks AS task
-    SET state = 'running', worker = :worker, run = run + 1, attempt = attempt + 1, started = {now}, progress = NULL
+    SET state = 'running', worker = :worker, run = run + 1, attempt = attempt + 1, started = {now}, progress = NULL,
+        limited = false
     FROM chosen
     WHERE task.sequence = chosen.sequence AND task.state = 'waiting' AND task.held IS NULL
-    RETURNING task.*, chosen.rank
+    AND :takes::boolean AND NOT (of_function OR of_queue)
+    RETURNING task.*, chosen.best_rank, of_function, of_queue
+),
+brought AS (
+    SELECT task.*, chosen.best_rank, of_function, of_queue
+    FROM chosen JOIN afterwards_tasks AS task ON task.sequence = chosen.sequence
+    WHERE of_function OR of_queue OR NOT :takes::boolean
 )
-SELECT {task} FROM claimed AS task ORDER BY rank, sequence
+SELECT {task}, task.sequence, task.of_function, task.of_queue
+FROM (SELECT * FROM claimed UNION ALL SELECT * FROM brought) AS task
+ORDER BY best_rank, sequence
+
+-- name: take_chosen
+-- Of what a claim has brought, those that may pass; by sequence, since the statement before has locked them.
+UPDATE afterwards_tasks AS task
+SET state = 'running', worker = :worker, run = run + 1, attempt = attempt + 1, started = {now}, progress = NULL,
+    limited = chosen.limited
+FROM unnest(:sequences::bigint[], :limited::boolean[]) AS chosen (sequence, limited)
+WHERE task.sequence = chosen.sequence
+RETURNING {task}
+
+-- name: lock_quotas
+-- Whoever counts a gate keeps its quota until what he decides is written. Where somebody else does so, his tasks wait.
+SELECT name FROM afterwards_quotas WHERE name = ANY(:names::text[]) ORDER BY name FOR NO KEY UPDATE SKIP LOCKED
+
+-- name: count_gates
+-- These gates as they stand, those that have a quota: what runs, what began within the period of its rate, and when the
+-- first of that will be over. Passes that are counted as one began soon after one another, which bounds the range.
+SELECT
+    stands.gate, stands.gate_key, quota.most,
+    CASE WHEN starts_with(stands.gate, 'function:') THEN (
+        SELECT count(*) FROM afterwards_tasks
+        WHERE state = 'running' AND limited AND name = substr(stands.gate, 10) AND limit_key = stands.gate_key
+    ) ELSE (
+        SELECT count(*) FROM afterwards_tasks WHERE state = 'running' AND limited AND queue = substr(stands.gate, 7)
+    ) END,
+    quota.rate, quota.period, pass.begun, coalesce(pass.first, {now}) + coalesce(quota.period, interval '0')
+FROM unnest(:gates::text[], :keys::text[]) AS stands (gate, gate_key)
+JOIN afterwards_quotas AS quota ON quota.name = stands.gate
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(runs), 0)::bigint AS begun, min(ended) AS first FROM afterwards_passes
+    WHERE gate = stands.gate AND gate_key = stands.gate_key
+    AND began >= {now} - quota.period * 1.01 AND ended > {now} - quota.period
+) AS pass
+
+-- name: hold_at_gates
+-- They leave the claim index, and are not looked at again until their gate opens.
+UPDATE afterwards_tasks AS task
+SET held = closed.why, gate = closed.gate, gate_key = closed.gate_key, rank = {rank}
+FROM unnest(:sequences::bigint[], :gates::text[], :keys::text[], :holds::text[]) AS closed (
+    sequence, gate, gate_key, why
+)
+WHERE task.sequence = closed.sequence
+
+-- name: join_pass
+-- Runs that begin soon after the last ones that passed this gate are counted with those. After the claim, so that none
+-- is noted earlier than it began.
+UPDATE afterwards_passes SET ended = greatest(ended, {now}), runs = runs + :runs
+WHERE gate = :gate AND gate_key = :key AND began >= {now} - :bucket::interval AND began = (
+    SELECT max(last.began) FROM afterwards_passes AS last WHERE last.gate = :gate AND last.gate_key = :key
+)
+RETURNING runs
+
+-- name: add_pass
+-- Others stand for themselves.
+INSERT INTO afterwards_passes (gate, gate_key, began, ended, runs) VALUES (:gate, :key, {now}, {now}, :runs)
+
+-- name: forget_passes
+-- What this gate needs not count any more.
+DELETE FROM afterwards_passes WHERE gate = :gate AND gate_key = :key AND began < {now} - 2 * :period::interval
+
+-- name: find_openings
+-- Gates that may let somebody of a queue of this worker through now. What another looks at is passed over.
+WITH RECURSIVE claimer AS MATERIALIZED ({claimers}),
+{opening_queues}
+SELECT due.sequence, due.gate, due.gate_key, due.queue FROM own_opening_queue AS own CROSS JOIN LATERAL (
+    SELECT * FROM afterwards_openings
+    WHERE queue = own.queue AND opens <= {now} AND {is_known_gate}
+    LIMIT :limit FOR UPDATE SKIP LOCKED
+) AS due
+LIMIT :limit
+
+-- name: end_openings
+-- They have been looked at.
+DELETE FROM afterwards_openings WHERE sequence = ANY(:sequences::bigint[])
+
+-- name: let_through
+-- The best of those who stand before a gate, in one queue, may be claimed again. How many.
+WITH through AS (
+    UPDATE afterwards_tasks SET held = NULL, gate = NULL, gate_key = NULL, rank = NULL WHERE sequence = ANY(ARRAY(
+        SELECT sequence FROM afterwards_tasks
+        WHERE {is_standing} AND gate = :gate AND gate_key = :key AND queue = :queue AND name <> ALL(:unknown::text[])
+        ORDER BY rank, sequence LIMIT :room FOR NO KEY UPDATE SKIP LOCKED
+    ))
+    RETURNING 1
+)
+SELECT count(*) FROM through
+
+-- name: open_gate
+-- In every queue from which somebody stands before it, but one; a jump from queue to queue.
+WITH RECURSIVE standing (queue) AS (
+    (
+        SELECT queue FROM afterwards_tasks WHERE {is_standing} AND gate = :gate AND gate_key = :key
+        ORDER BY queue LIMIT 1
+    )
+    UNION ALL
+    SELECT next.queue FROM standing CROSS JOIN LATERAL (
+        SELECT queue FROM afterwards_tasks
+        WHERE {is_standing} AND gate = :gate AND gate_key = :key AND queue > standing.queue ORDER BY queue LIMIT 1
+    ) AS next
+)
+INSERT INTO afterwards_openings (queue, gate, gate_key, opens)
+SELECT queue, :gate, :key, :opens::timestamptz FROM standing
+WHERE queue IS DISTINCT FROM :unless::text AND NOT EXISTS (
+    SELECT 1 FROM afterwards_openings AS known
+    WHERE known.gate = :gate AND known.gate_key = :key AND known.queue = standing.queue AND known.opens <= :opens
+)
+
+-- name: open_quota
+-- All its gates at which somebody stands, since what it allows has changed.
+WITH RECURSIVE standing (gate_key, queue) AS (
+    (
+        SELECT gate_key, queue FROM afterwards_tasks WHERE {is_standing} AND gate = :gate
+        ORDER BY gate_key, queue LIMIT 1
+    )
+    UNION ALL
+    SELECT next.gate_key, next.queue FROM standing CROSS JOIN LATERAL (
+        SELECT gate_key, queue FROM afterwards_tasks
+        WHERE {is_standing} AND gate = :gate AND (gate_key, queue) > (standing.gate_key, standing.queue)
+        ORDER BY gate_key, queue LIMIT 1
+    ) AS next
+)
+INSERT INTO afterwards_openings (queue, gate, gate_key, opens) SELECT queue, :gate, gate_key, 'epoch' FROM standing
+
+-- name: standing_gates
+-- Gates at which somebody stands, from one on: a jump from gate to gate.
+WITH RECURSIVE standing (gate, gate_key) AS (
+    SELECT :gate::text COLLATE "C", :key::text COLLATE "C"
+    UNION ALL
+    SELECT next.gate, next.gate_key FROM standing CROSS JOIN LATERAL (
+        SELECT gate, gate_key FROM afterwards_tasks
+        WHERE {is_standing} AND (gate, gate_key) > (standing.gate, standing.gate_key)
+        ORDER BY gate, gate_key LIMIT 1
+    ) AS next
+)
+SELECT gate, gate_key FROM standing OFFSET 1 LIMIT :limit
+
+-- name: list_quotas
+-- By name, as workers declared them.
+SELECT name, most, rate, period FROM afterwards_quotas ORDER BY name
+
+-- name: declare_quota
+-- The last to sign on decides.
+INSERT INTO afterwards_quotas (name, most, rate, period, declared)
+VALUES (:name, :most, :rate, :period, {now})
+ON CONFLICT (name) DO UPDATE SET most = excluded.most, rate = excluded.rate, period = excluded.period,
+    declared = excluded.declared
+
+-- name: limit_running
+-- What was claimed while nothing was declared counts too.
+UPDATE afterwards_tasks SET limited = true WHERE sequence = ANY(ARRAY(
+    SELECT task.sequence FROM afterwards_tasks AS task
+    WHERE task.state = 'running' AND NOT task.limited AND {is_limited} FOR NO KEY UPDATE OF task SKIP LOCKED
+))
+
+-- name: forget_quotas
+-- What nobody who is signed on declares any more. One that has just been declared may be its worker's first word, which
+-- this statement does not see yet.
+DELETE FROM afterwards_quotas AS quota WHERE declared < {now} - interval '10 seconds' AND NOT EXISTS (
+    SELECT 1 FROM afterwards_workers AS worker WHERE quota.name = ANY(worker.quotas)
+)
+RETURNING name
+
+-- name: forget_old_passes
+-- Of gates that nobody passes any more; no rate looks back further than a day.
+DELETE FROM afterwards_passes WHERE ended < {now} - interval '2 days'
 
 -- name: next_due
 -- In how many seconds the first task is due that this worker could claim; NULL when there is none. The heads of its
--- lines, past the names it does not know, and the suspects, if it would take one.
+-- lines, past the names it does not know, and the suspects, if it would take one; and the gates that open.
 WITH RECURSIVE {lines},
 claimer AS MATERIALIZED (SELECT id, queues FROM afterwards_workers WHERE id = :worker AND NOT leaving),
+{opening_queues},
 head AS (
     SELECT (
         SELECT due FROM afterwards_tasks
@@ -249,6 +475,11 @@ head AS (
     UNION ALL
     SELECT task.due FROM afterwards_tasks AS task CROSS JOIN claimer
     WHERE :suspects::boolean AND {is_suspect} AND {is_open} AND name <> ALL(:unknown::text[])
+    UNION ALL
+    SELECT (
+        SELECT opens FROM afterwards_openings WHERE queue = own.queue AND {is_known_gate} ORDER BY opens LIMIT 1
+    )
+    FROM own_opening_queue AS own
 )
 SELECT extract(epoch FROM min(due) - {now})::float8 FROM head
 
@@ -267,14 +498,14 @@ ORDER BY task.sequence, claim.place FOR NO KEY UPDATE OF task
 -- former, also while no statistics say how few they are: a join might read all that is held.
 claimer AS MATERIALIZED ({claimers}),
 follower AS MATERIALIZED (
-    SELECT task.sequence, task.queue, task.due, former.claimed_by
+    SELECT task.sequence, task.name, task.queue, task.due, former.claimed_by
     FROM former CROSS JOIN LATERAL (
-        SELECT sequence, queue, due FROM afterwards_tasks WHERE held = 'after' AND after = former.id
+        SELECT sequence, name, queue, due FROM afterwards_tasks WHERE held = 'after' AND after = former.id
         ORDER BY sequence FOR NO KEY UPDATE
     ) AS task
 ),
 judged AS MATERIALIZED (
-    SELECT task.*, task.due <= {now} AND {is_open} AS is_claimed
+    SELECT task.*, task.due <= {now} AND {is_open} AND NOT {is_limited} AS is_claimed
     FROM follower AS task LEFT JOIN claimer ON claimer.id = task.claimed_by
 ),
 freed AS (
@@ -355,11 +586,11 @@ SELECT count(*) FROM freed
 
 -- name: sign_on
 -- Signing on again under the same id renews the card.
-INSERT INTO afterwards_workers (id, host, pid, label, queues, functions, signed_on, expires)
-VALUES (:id, :host, :pid, :label, :queues, :functions, {now}, least({now} + :lease::interval, {last}))
+INSERT INTO afterwards_workers (id, host, pid, label, queues, functions, quotas, signed_on, expires)
+VALUES (:id, :host, :pid, :label, :queues, :functions, :quotas, {now}, least({now} + :lease::interval, {last}))
 ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid, label = excluded.label,
-    queues = excluded.queues, functions = excluded.functions, signed_on = excluded.signed_on,
-    expires = excluded.expires, leaving = false
+    queues = excluded.queues, functions = excluded.functions, quotas = excluded.quotas,
+    signed_on = excluded.signed_on, expires = excluded.expires, leaving = false
 
 -- name: renew
 -- No row changed: the worker was believed dead, and is lost. The clock is told either way.
@@ -606,22 +837,25 @@ SELECT id, freed FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) ORDER BY seq
 -- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, timeout, unique_for, deadline, trace, keeps, logs, state
+    freed, started, retry, error, result, progress, key, timeout, unique_for, deadline, trace, keeps, logs, limit_key,
+    state
 )
 SELECT
     id, name, arguments, queue, priority, held, after, least(greatest(due, {first}), {last}), added, attempt, run,
     crashes, crashes_allowed, suspect, freed, started, retry, error, result, progress, key, timeout, unique_for,
-    CASE WHEN deadline IS NOT NULL THEN least(greatest(deadline, {first}), {last}) END, trace, keeps, logs, 'waiting'
+    CASE WHEN deadline IS NOT NULL THEN least(greatest(deadline, {first}), {last}) END, trace, keeps, logs, limit_key,
+    'waiting'
 FROM unnest(
     :ids::uuid[], :task_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[], :holds::text[],
     :afters::uuid[], :dues::timestamptz[], :added::timestamptz[], :attempts::integer[], :runs::integer[],
     :crashes::integer[], :allowed::integer[], :suspects::boolean[], :turns_over::boolean[], :started::timestamptz[],
     :retries::text[], :errors::text[], :results::text[], :progress::text[], :keys::text[],
     :timeouts::interval[], :deadlines::timestamptz[], :unique_for::interval[], :traces::text[], :keeps::text[],
-    :logs::text[]
+    :logs::text[], :limit_keys::text[]
 ) WITH ORDINALITY AS received (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, timeout, deadline, unique_for, trace, keeps, logs, place
+    freed, started, retry, error, result, progress, key, timeout, deadline, unique_for, trace, keeps, logs, limit_key,
+    place
 )
 ORDER BY place
 ON CONFLICT (id) DO NOTHING
@@ -667,13 +901,14 @@ WHERE id = ANY(ARRAY(
 AND (:state::text IS NULL OR state = :state) AND {page}
 
 -- name: find_waiting
--- The few that wait may stand among millions that ended, and there is no index of them all: so by the four that hold
+-- The few that wait may stand among millions that ended, and there is no index of them all: so by the five that hold
 -- them, each of which may also be the quicker read backwards through the table.
 SELECT {task} FROM (
     (SELECT * FROM afterwards_tasks WHERE {is_claimable} AND {page})
     UNION ALL (SELECT * FROM afterwards_tasks WHERE {is_suspect} AND {page})
     UNION ALL (SELECT * FROM afterwards_tasks WHERE held = 'after' AND {page})
     UNION ALL (SELECT * FROM afterwards_tasks WHERE held = 'unknown' AND {page})
+    UNION ALL (SELECT * FROM afterwards_tasks WHERE {is_standing} AND {page})
 ) AS task
 ORDER BY sequence DESC LIMIT :limit
 
@@ -696,16 +931,19 @@ SELECT {task} FROM afterwards_tasks AS task WHERE (:state::text IS NULL OR state
 
 -- name: count_tasks
 -- Everything at one moment, each part by its own index: what is counted, of what kind, why it is held, how many,
--- how many of those are due, and since when the first.
+-- how many of those are due, and since when the first that nothing holds. What stands before a gate is due: it waits for
+-- its turn alone.
 WITH waiting AS (
-    SELECT queue, NULL AS held, CASE WHEN due <= {now} THEN due END AS since
+    SELECT queue, NULL AS held, due <= {now} AS is_due, CASE WHEN due <= {now} THEN due END AS since
     FROM afterwards_tasks WHERE {is_claimable}
-    UNION ALL SELECT queue, NULL, CASE WHEN due <= {now} THEN due END FROM afterwards_tasks WHERE {is_suspect}
-    UNION ALL SELECT queue, held, NULL FROM afterwards_tasks WHERE held = 'after'
-    UNION ALL SELECT queue, held, NULL FROM afterwards_tasks WHERE held = 'unknown'
+    UNION ALL SELECT queue, NULL, due <= {now}, CASE WHEN due <= {now} THEN due END
+    FROM afterwards_tasks WHERE {is_suspect}
+    UNION ALL SELECT queue, held, false, NULL FROM afterwards_tasks WHERE held = 'after'
+    UNION ALL SELECT queue, held, false, NULL FROM afterwards_tasks WHERE held = 'unknown'
+    UNION ALL SELECT queue, held, true, NULL FROM afterwards_tasks WHERE {is_standing}
 )
 SELECT {now}, 'now', NULL, NULL, 0, 0, NULL
-UNION ALL SELECT NULL, 'waiting', queue, held, count(*), count(since), min(since) FROM waiting GROUP BY queue, held
+UNION ALL SELECT NULL, 'waiting', queue, held, count(*), count(*) FILTER (WHERE is_due), min(since) FROM waiting GROUP BY queue, held
 UNION ALL SELECT NULL, 'ended', state, NULL, count(*), 0, NULL
     FROM afterwards_tasks WHERE ended IS NOT NULL GROUP BY state
 UNION ALL SELECT NULL, 'running', NULL, NULL, count(*), 0, NULL FROM afterwards_tasks WHERE state = 'running'

@@ -20,7 +20,7 @@ _STATES = {str(state): state for state in State}
 TaskRow = tuple[
     UUID, str, str, str, int, str, str | None, UUID | None, datetime, datetime, int, int, int, int, bool, bool,
     str | None, datetime | None, datetime | None, str | None, str | None, str | None, str | None, bool, str | None,
-    timedelta | None, datetime | None, timedelta | None, str | None, str | None, str | None,
+    timedelta | None, datetime | None, timedelta | None, str | None, str | None, str | None, str, bool,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, datetime, datetime, bool]
 
@@ -60,6 +60,7 @@ def call_columns(calls: Sequence[Call]) -> dict[str, list[object]]:
         "unique_for": [_unique_for(call) for call in calls],
         "traces": [call.trace for call in calls],
         "keeps": [None if call.keeps is None else kept.keeps_text(call.keeps) for call in calls],
+        "limit_keys": [call.limit_key for call in calls],
     }
 
 
@@ -128,6 +129,7 @@ def received_columns(tasks: Sequence[Task], holds: Sequence[Hold | None]) -> dic
         "traces": [task.trace for task in tasks],
         "keeps": [None if task.keeps is None else kept.keeps_text(task.keeps) for task in tasks],
         "logs": [kept.logs_text(task.logs) if task.logs else None for task in tasks],
+        "limit_keys": [task.limit_key for task in tasks],
     }
 
 
@@ -144,23 +146,17 @@ def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
         suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-        deadline, unique_for, trace, keeps, logs,
+        deadline, unique_for, trace, keeps, logs, limit_key, limited,
     ) = row  # fmt: skip
     return Task(
         id=own(id),
-        name=name,
-        arguments=arguments,
-        queue=queue,
-        priority=priority,
+        name=name, arguments=arguments, queue=queue, priority=priority,
         state=_STATES[state],
         held=None if held is None else Hold(held),
         after=None if after is None else own(after),
         due=due,
         added=added,
-        attempt=attempt,
-        run=run,
-        crashes=crashes,
-        crashes_allowed=crashes_allowed,
+        attempt=attempt, run=run, crashes=crashes, crashes_allowed=crashes_allowed,
         suspect=suspect,
         turn_over=freed,
         worker=None if worker is None else WorkerId(worker),
@@ -178,7 +174,9 @@ def _task(row: TaskRow) -> Task:
         trace=trace,
         unique_for=unique_for,
         keeps=kept.keeps(keeps),
-    )
+        limit_key=limit_key,
+        limited=limited,
+    )  # fmt: skip
 
 
 def worker(row: Row) -> SignedOn:

@@ -38,6 +38,7 @@ from afterwards.tasks import (
     Call,
     Census,
     Claim,
+    Gate,
     Note,
     Renewal,
     Search,
@@ -165,6 +166,9 @@ class PostgresStore:
 
     async def prune(self, *, older_than: timedelta, limit: int) -> int:
         return await self._ask(verbs.PRUNE, Pruning(older_than=older_than, limit=limit))
+
+    async def sweep(self, *, after: Gate | None = None) -> Gate | None:
+        return await self._ask(verbs.SWEEP, after)
 
     async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
         await self._ask(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving))

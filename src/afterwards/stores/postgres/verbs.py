@@ -5,6 +5,7 @@ from __future__ import annotations
 from afterwards.stores.postgres import (
     adding,
     claiming,
+    gates,
     looking,
     moving,
     rescuing,
@@ -65,6 +66,7 @@ SIGN_ON = Verb(doing="signing on", counter=WORK, write=each(workers.sign_on))
 SIGN_OFF = Verb(doing="signing off", counter=WORK, write=each(workers.sign_off))
 RESCUE = Verb(doing="rescuing tasks", counter=WORK, write=each(rescuing.rescue), merge=rescuing.merge)
 FREE_UNKNOWN = Verb(doing="freeing tasks", counter=WORK, write=each(workers.free_unknown))
+SWEEP = Verb(doing="opening gates", counter=WORK, write=each(gates.sweep))
 PRUNE = Verb(doing="pruning tasks", counter=WORK, write=each(steering.prune), simple=True)
 
 TICK = Verb(doing="making ticks", counter=ADD, write=each(scheduling.tick))

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from afterwards import kept
 from afterwards.stores.postgres import rows
+from afterwards.stores.postgres.gates import declare
 from afterwards.stores.postgres.rescuing import give_back
 from afterwards.stores.postgres.transaction import Transaction
 from afterwards.tasks import Claim, Note, Renewal, WorkerCard, WorkerId
@@ -32,7 +33,7 @@ class Leave:
 
 
 async def sign_on(transaction: Transaction, card: WorkerCard) -> None:
-    """Make it known, and free what waited for a worker that knows these names."""
+    """Make it known with what it declares, and free what waited for a worker that knows these names."""
     await transaction.execute(
         "sign_on",
         id=card.id,
@@ -41,8 +42,10 @@ async def sign_on(transaction: Transaction, card: WorkerCard) -> None:
         label=card.label,
         queues=None if card.queues is None else list(card.queues),
         functions=list(card.functions),
+        quotas=[quota.name for quota in card.quotas],
         lease=rows.wait(card.lease),
     )
+    await declare(transaction, card.quotas)
     await free_unknown(transaction, card.functions)
     transaction.rings = True
 

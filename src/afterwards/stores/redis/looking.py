@@ -13,7 +13,7 @@ from afterwards.stores.redis.errands import Argument, Ask, Talk
 from afterwards.stores.redis.workers import unknown_names, workers
 from afterwards.tasks import Census, Hold, Search, State, Task, TaskId
 
-Counted = tuple[bytes, list[tuple[bytes, bytes, int]], int, int, int, list[bytes], list[bytes]]
+Counted = tuple[bytes, list[tuple[bytes, bytes, int]], int, int, int, list[bytes], list[bytes], int, int]
 
 _MOST_STATES = 1_000
 
@@ -55,7 +55,7 @@ def find(page: Page) -> Talk[list[Task]]:
 
 def census(_: None) -> Talk[Census]:
     """Counts of everything, nearly at one moment."""
-    now, groups, after, unknown, due, paused, since = cast("Counted", (yield Ask("census")))
+    now, groups, after, unknown, due, paused, since, limit, rate = cast("Counted", (yield Ask("census")))
     by_state: Counter[State] = Counter()
     by_queue: Counter[str] = Counter()
     for queue, number, count in groups:
@@ -63,7 +63,7 @@ def census(_: None) -> Talk[Census]:
         by_state[state] += count
         if state is State.WAITING:
             by_queue[queue.decode()] += count
-    held = {Hold.AFTER: after, Hold.UNKNOWN: unknown}
+    held = {Hold.AFTER: after, Hold.UNKNOWN: unknown, Hold.LIMIT: limit, Hold.RATE: rate}
     return Census(
         now=stored.instant(int(now)),
         by_state={state: by_state[state] for state in State},

@@ -20,7 +20,7 @@ _OLDEST_CODE = re.compile(r"^-- oldest code: (\d+)$", re.MULTILINE)
 Call = Callable[[Script, Sequence[str]], object]
 
 _STEP = """\
--- with: shared steps
+-- with: shared gates steps
 if call('HEXISTS', META, 'schema:{version}') == 0 then
 {body}
 call('HSET', META, 'schema:{version}', '{oldest_code}')

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from afterwards import kept, stored
 from afterwards.outcomes import Ending, Outcome
+from afterwards.quotas import Quota
 from afterwards.stores.redis.errands import Argument
 from afterwards.tasks import Call, Hold, SignedOn, State, Task, TaskId, WorkerCard, WorkerId
 
@@ -39,6 +40,7 @@ def call_arguments(call: Call, claimer: WorkerId | None) -> tuple[Argument, ...]
         "" if call.key is None else f"{int(call.replace)}{_number(stored.unique_for_of(call))}\0{call.key}",
         call.trace or "",
         "" if call.keeps is None else kept.keeps_text(call.keeps),
+        call.limit_key,
         claimer or "",
     )
 
@@ -97,6 +99,7 @@ def received_arguments(task: Task, hold: Hold | None) -> tuple[Argument, ...]:
         "".join(twin.hex for twin in task.twins),
         "" if task.keeps is None else kept.keeps_text(task.keeps),
         kept.logs_text(task.logs) if task.logs else "",
+        task.limit_key,
     )
 
 
@@ -117,9 +120,21 @@ def card_arguments(card: WorkerCard) -> list[Argument]:
     """A worker's card as sign_on.lua takes it."""
     lease = stored.microseconds(card.lease)
     return [
-        *(card.id, stored.cleaned(card.host), card.pid, stored.cleaned(card.label), lease, int(card.queues is None)),
+        *(card.id, stored.cleaned(card.host), card.pid, stored.cleaned(card.label), lease, len(card.quotas)),
+        *(argument for quota in card.quotas for argument in _quota_arguments(quota)),
+        int(card.queues is None),
         *(card.queues or ()),
     ]
+
+
+def _quota_arguments(quota: Quota) -> tuple[Argument, ...]:
+    rate = quota.rate
+    return (
+        quota.name,
+        _number(quota.most),
+        "" if rate is None else rate.count,
+        "" if rate is None else stored.microseconds(rate.period),
+    )
 
 
 def ids(told: object) -> list[TaskId]:
@@ -135,25 +150,19 @@ def tasks(told: object) -> list[Task]:
 def _task(id: bytes, life: bytes, call: bytes, pairs: list[bytes]) -> Task:
     (
         state, held, _, _, due, added, attempt, run, crashes, allowed, suspect, freed, stop_asked, worker, started,
-        ended, _, _, after, *_,
+        ended, _, _, after, _, *newer,
     ) = life.split(b"\0")  # fmt: skip
     name, queue, priority, retry, arguments, timeout, deadline = call.decode().split("\0")
     texts = dict(zip(pairs[::2], pairs[1::2], strict=True)) if pairs else _NO_TEXTS
     return Task(
         id=UUID(id.decode()),
-        name=name,
-        arguments=arguments,
-        queue=queue,
-        priority=int(priority),
+        name=name, arguments=arguments, queue=queue, priority=int(priority),
         state=_STATES[state],
         held=Hold(held.decode()) if held else None,
         after=UUID(after.decode()) if after else None,
         due=stored.instant(int(due)),
         added=stored.instant(int(added)),
-        attempt=int(attempt),
-        run=int(run),
-        crashes=int(crashes),
-        crashes_allowed=int(allowed),
+        attempt=int(attempt), run=int(run), crashes=int(crashes), crashes_allowed=int(allowed),
         suspect=suspect == b"1",
         turn_over=freed == b"1",
         worker=WorkerId(worker.decode()) if worker else None,
@@ -166,12 +175,18 @@ def _task(id: bytes, life: bytes, call: bytes, pairs: list[bytes]) -> Task:
         key=_text(texts, b"k"),
         stop_asked=stop_asked == b"1",
         retry=stored.retry(retry) if retry else None,
-        timeout=stored.duration(int(timeout)) if timeout else None,
+        timeout=_duration(timeout),
         deadline=stored.instant(int(deadline)) if deadline else None,
         trace=_text(texts, b"t"),
-        unique_for=stored.duration(int(texts[b"u"])) if b"u" in texts else None,
+        unique_for=_duration(_text(texts, b"u")),
         keeps=kept.keeps(_text(texts, b"o")),
-    )
+        limit_key=_text(texts, b"g") or "",
+        limited=newer[:1] == [b"1"],
+    )  # fmt: skip
+
+
+def _duration(text: str | None) -> timedelta | None:
+    return stored.duration(int(text)) if text else None
 
 
 def _instant(text: bytes) -> datetime | None:

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from afterwards import forks, stored
 from afterwards.asking import Asker
@@ -36,6 +36,7 @@ from afterwards.tasks import (
     Call,
     Census,
     Claim,
+    Gate,
     Note,
     Renewal,
     Search,
@@ -51,6 +52,7 @@ from afterwards.tasks import (
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
+GiveBack: TypeAlias = Callable[[Answer], None]
 
 _POLL = 1.0  # seconds, jittered: what is heard is only a hint, this stands behind it
 _PAGE, _PART = 200, 1_000  # tasks that one script reads or changes, so that none takes long and others come between
@@ -171,6 +173,9 @@ class RedisStore:
                 break
         return deleted
 
+    async def sweep(self, *, after: Gate | None = None) -> Gate | None:
+        return await self._write(verbs.SWEEP, after)
+
     async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
         await self._write(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving))
 
@@ -255,11 +260,7 @@ class RedisStore:
         return Threads(self._address, self._clock, self._standing, patience=self._patience)
 
     async def _write(
-        self,
-        verb: Verb[Request, Answer],
-        request: Request,
-        *,
-        give_back: Callable[[Answer], None] | None = None,
+        self, verb: Verb[Request, Answer], request: Request, *, give_back: GiveBack[Answer] | None = None
     ) -> Answer:
         desk = self._threads.intake if verb.durable else self._threads.writer
         return await self._ask(desk, verb, request, give_back=give_back)
@@ -285,12 +286,7 @@ class RedisStore:
             await self.open()
 
     async def _ask(
-        self,
-        desk: Desk,
-        verb: Verb[Request, Answer],
-        request: Request,
-        *,
-        give_back: Callable[[Answer], None] | None = None,
+        self, desk: Desk, verb: Verb[Request, Answer], request: Request, *, give_back: GiveBack[Answer] | None = None
     ) -> Answer:
         asker, undo = Asker(), cast("Callable[[object], None] | None", give_back)
         errand = Errand(verb=plain(verb), request=request, asker=asker, give_back=undo)

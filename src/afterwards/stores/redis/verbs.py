@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from afterwards.stores.redis import adding, claiming, scheduling, settling
 from afterwards.stores.redis.errands import Ask, Talk, Verb, alone
+from afterwards.stores.redis.gates import sweep
 from afterwards.stores.redis.looking import census, find, states
 from afterwards.stores.redis.moving import forget, hand_over, receive
 from afterwards.stores.redis.rescuing import rescue
@@ -35,6 +36,7 @@ RENEW = Verb(doing="renewing a lease", talk=alone(renew))
 NOTE = Verb(doing="noting progress", talk=alone(note))
 RESCUE = Verb(doing="rescuing tasks", talk=alone(rescue))
 FREE_UNKNOWN = Verb(doing="freeing tasks", talk=alone(free_unknown))
+SWEEP = Verb(doing="opening gates", talk=alone(sweep))
 PRUNE = Verb(doing="pruning tasks", talk=alone(prune))
 SIGN_OFF = Verb(doing="signing off", talk=alone(sign_off))
 RETRY = Verb(doing="retrying tasks", talk=alone(retry), durable=True)

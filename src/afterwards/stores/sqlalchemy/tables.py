@@ -71,11 +71,45 @@ def metadata(dialect: Literal["sqlite", "postgresql"]) -> MetaData:
         Column("signed_on", types.instant, nullable=False),
         Column("expires", types.instant, nullable=False),
         Column("leaving", types.boolean, nullable=False, server_default=types.no),
+        Column("quotas", types.texts, nullable=False, server_default=types.none),
     )
     Table("afterwards_paused", made, Column("queue", types.word, primary_key=True))
     _add_schedules(made, types)
     _add_keys(made, types)
+    _add_quotas(made, types)
     return made
+
+
+def _add_quotas(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
+    number = Integer()
+    Table(
+        "afterwards_quotas",
+        made,
+        Column("name", types.word, primary_key=True),
+        Column("most", number),
+        Column("rate", number),
+        Column("period", types.duration),
+        Column("declared", types.instant, nullable=False),
+    )
+    openings = Table(
+        "afterwards_openings",
+        made,
+        types.sequence(),
+        *(Column(name, types.word, nullable=False) for name in ("queue", "gate", "gate_key")),
+        Column("opens", types.instant, nullable=False),
+    )
+    Index("afterwards_next_opening", openings.c.queue, openings.c.opens)
+    of_gate = openings.c.gate, openings.c.gate_key, openings.c.queue
+    Index(types.openings_of_gate, *of_gate, unique=types.one_opening)
+    passes = Table(
+        "afterwards_passes",
+        made,
+        *(Column(name, types.word, primary_key=True) for name in ("gate", "gate_key")),
+        Column("began", types.instant, primary_key=True),
+        Column("ended", types.instant, nullable=False),
+        Column("runs", number, nullable=False),
+    )
+    Index("afterwards_old_passes", passes.c.ended)
 
 
 def _add_schedules(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
@@ -122,8 +156,9 @@ class _SQLite:
     small: TypeEngine[Any] = Integer()
     boolean: TypeEngine[Any] = Integer()
     texts: TypeEngine[Any] = Text()
-    no = text("0")
-    is_suspect, is_no_suspect = "suspect = 1", "suspect = 0"
+    no, none = text("0"), text("'[]'")
+    is_suspect, is_no_suspect, is_limited = "suspect = 1", "suspect = 0", "limited = 1"
+    openings_of_gate, one_opening, last_of_gates = "afterwards_one_opening", True, "held"
     lists_waiting = True  # which PostgreSQL finds by the claim index
 
     def sequence(self) -> Column[int]:
@@ -149,8 +184,9 @@ class _PostgreSQL:
     small: TypeEngine[Any] = SmallInteger()
     boolean: TypeEngine[Any] = Boolean()
     texts: TypeEngine[Any] = postgresql.ARRAY(Text())
-    no = text("false")
-    is_suspect, is_no_suspect = "suspect", "NOT suspect"
+    no, none = text("false"), text("'{}'")
+    is_suspect, is_no_suspect, is_limited = "suspect", "NOT suspect", "limited"
+    openings_of_gate, one_opening, last_of_gates = "afterwards_openings_of_gate", False, "sequence"
     lists_waiting = False
 
     def sequence(self) -> Column[int]:
@@ -200,6 +236,10 @@ def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         Column("unique_for", types.duration),
         Column("keeps", Text()),
         Column("logs", Text()),
+        Column("limit_key", word, nullable=False, server_default=text("''")),
+        Column("limited", types.boolean, nullable=False, server_default=types.no),
+        *(Column(name, word) for name in ("gate", "gate_key")),
+        Column("rank", instant),
     )
     _indexes(tasks, types)
 
@@ -212,6 +252,9 @@ def _indexes(tasks: Table, types: _SQLite | _PostgreSQL) -> None:
         "followers": (["after", "queue"], "held = 'after'"),
         "unknown": (["name", "queue"], "held = 'unknown'"),
         "running": (["worker"], "state = 'running'"),
+        "limited_functions": (["name", "limit_key"], f"state = 'running' AND {types.is_limited}"),
+        "limited_queues": (["queue"], f"state = 'running' AND {types.is_limited}"),
+        "gates": (["gate", "gate_key", "queue", "rank", types.last_of_gates], "held IN ('limit', 'rate')"),
         "ended": (["ended", "state"], "ended IS NOT NULL"),
         "failed": (["sequence"], "state = 'failed'"),
         "cancelled": (["sequence"], "state = 'cancelled'"),

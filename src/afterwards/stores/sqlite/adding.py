@@ -14,6 +14,8 @@ from afterwards.stores.sqlite.rows import Place
 from afterwards.stores.sqlite.transaction import Questions, Transaction, as_list
 from afterwards.tasks import Added, Call, TaskId, WorkerId, first_run
 
+Door = tuple[str, str, str]  # a claimer, a queue, a function's name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addition:
@@ -76,26 +78,24 @@ def _held(transaction: Transaction, calls: Sequence[Call]) -> set[TaskId]:
 
 
 def questions(additions: Sequence[Addition]) -> Questions:
-    """Which claimer may claim from which queue now, by the same rule as in a claim."""
+    """Which claimer may claim at once what is of which queue and function, by the same rule as in a claim."""
     return _questions([Asked(call, addition.claimed_by) for addition in additions for call in addition.calls])
 
 
 def _questions(asked: Sequence[Asked]) -> Questions:
-    pairs = {(claimer, call.queue) for call, claimer in asked if claimer is not None}
-    return {"open_pairs": {"pairs": as_list(pairs)}} if pairs else {}
+    doors = {(claimer, call.queue, call.name) for call, claimer in asked if claimer is not None}
+    return {"open_doors": {"doors": as_list(doors)}} if doors else {}
 
 
-def _doors(transaction: Transaction, asked: Sequence[Asked]) -> set[tuple[str, str]]:
+def _doors(transaction: Transaction, asked: Sequence[Asked]) -> set[Door]:
     if not any(one.claimed_by for one in asked):
         return set()
-    found = transaction.ask("open_pairs", lambda: _questions(asked)["open_pairs"])
-    return {(claimer, queue) for claimer, queue in cast("list[tuple[str, str]]", found)}
+    found = transaction.ask("open_doors", lambda: _questions(asked)["open_doors"])
+    return {(claimer, queue, name) for claimer, queue, name in cast("list[Door]", found)}
 
 
-def _claimer(
-    call: Call, claimer: WorkerId | None, held: set[TaskId], doors: set[tuple[str, str]], now: int
-) -> WorkerId | None:
-    if claimer is None or call.id in held or (claimer, call.queue) not in doors:
+def _claimer(call: Call, claimer: WorkerId | None, held: set[TaskId], doors: set[Door], now: int) -> WorkerId | None:
+    if claimer is None or call.id in held or (claimer, call.queue, call.name) not in doors:
         return None
     return claimer if stored.due_of(call, now) <= now else None
 

@@ -100,7 +100,7 @@ def _census(transaction: Transaction) -> Census:
         by_queue[queue] += tasks
         if hold is not None:
             held[Hold(hold)] += tasks
-        elif queue not in paused:
+        if due is not None and queue not in paused:
             waiting_due += due
             oldest_due.update({} if oldest is None else {queue: stored.instant(oldest)})
     return Census(
@@ -120,5 +120,5 @@ def _pairs(transaction: Transaction, statement: str) -> list[tuple[str, int]]:
     return cast("list[tuple[str, int]]", transaction.rows(statement))
 
 
-def _waiting(transaction: Transaction) -> list[tuple[str, str | None, int, int, int | None]]:
-    return cast("list[tuple[str, str | None, int, int, int | None]]", transaction.rows("count_waiting"))
+def _waiting(transaction: Transaction) -> list[tuple[str, str | None, int, int | None, int | None]]:
+    return cast("list[tuple[str, str | None, int, int | None, int | None]]", transaction.rows("count_waiting"))

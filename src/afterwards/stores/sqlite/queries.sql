@@ -21,6 +21,39 @@ afterwards_tasks INDEXED BY afterwards_running WHERE state = 'running'
 -- What waits for a worker that knows its name, by its index.
 afterwards_tasks INDEXED BY afterwards_unknown WHERE held = 'unknown'
 
+-- fragment: held_tasks
+-- What stands before a gate, by its index.
+afterwards_tasks INDEXED BY afterwards_gates WHERE held IN ('limit', 'rate')
+
+-- fragment: is_limited
+-- Whether a quota counts the runs of this `task`.
+EXISTS (
+    SELECT 1 FROM afterwards_quotas AS quota WHERE quota.name IN ('function:' || task.name, 'queue:' || task.queue)
+)
+
+-- fragment: openings
+-- When the first gate opens, in each queue of this worker; a jump from queue to queue.
+opening_queue (queue) AS (
+    SELECT min(queue) FROM afterwards_openings
+    UNION ALL
+    SELECT (SELECT min(next.queue) FROM afterwards_openings AS next WHERE next.queue > opening_queue.queue)
+    FROM opening_queue WHERE queue IS NOT NULL
+),
+own_opening_queue AS (
+    SELECT queue FROM (SELECT queue, :worker AS claimer FROM opening_queue WHERE queue IS NOT NULL)
+    WHERE {open_to_claimer}
+),
+opening AS (
+    SELECT (
+        SELECT opens FROM afterwards_openings WHERE queue = own.queue AND {is_known_gate} ORDER BY opens LIMIT 1
+    ) AS opens
+    FROM own_opening_queue AS own
+)
+
+-- fragment: is_known_gate
+-- Behind it stand functions that this worker knows, as far as the gate says.
+gate NOT IN (SELECT 'function:' || value FROM json_each(:unknown))
+
 -- fragment: open_to_claimer
 -- The rule of who may claim what, in one place: `queue` is not paused, and served by `claimer`, who has signed on.
 queue NOT IN (SELECT paused.queue FROM afterwards_paused AS paused)
@@ -58,14 +91,19 @@ line (queue, priority, due) AS (
 json_array(
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
     suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-    deadline, unique_for, trace, keeps, logs
+    deadline, unique_for, trace, keeps, logs, limit_key, limited
 )
 
--- name: open_pairs
--- Of these pairs of a claimer and a queue, those where the claimer may claim now.
-SELECT json_group_array(json_array(claimer, queue))
-FROM (SELECT json_extract(value, '$[0]') AS claimer, json_extract(value, '$[1]') AS queue FROM json_each(:pairs))
-WHERE {open_to_claimer}
+-- name: open_doors
+-- Of these doors, each a claimer with a queue and a function, those where the claimer may claim at once. What a quota
+-- counts is claimed by `claim` alone.
+SELECT json_group_array(json_array(claimer, queue, name)) FROM (
+    SELECT
+        json_extract(value, '$[0]') AS claimer, json_extract(value, '$[1]') AS queue,
+        json_extract(value, '$[2]') AS name
+    FROM json_each(:doors)
+) AS task
+WHERE {open_to_claimer} AND NOT {is_limited}
 
 -- name: formers
 -- Of these tasks, those that are stored, and whether their turn is over.
@@ -76,9 +114,9 @@ SELECT json_group_array(json_array(id, freed)) FROM afterwards_tasks WHERE id IN
 -- apart does. What is claimed in the same write goes in as running and never touches the claim index.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started, timeout, deadline, key, unique_for, trace, keeps
+    worker, started, timeout, deadline, key, unique_for, trace, keeps, limit_key
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: added_among
@@ -110,19 +148,24 @@ ON CONFLICT (name, key) DO UPDATE SET task = excluded.task, until = NULL
 INSERT INTO afterwards_twins (id, task) VALUES (?, ?) ON CONFLICT (id) DO NOTHING
 
 -- name: replace_task
--- A waiting task takes on another call. Its id, its run, its hold and its place in its line stay.
+-- A waiting task takes on another call. Its id, its run, its hold and its place in its line stay; but it passes its gates
+-- anew, which may be others.
 UPDATE afterwards_tasks
 SET arguments = :arguments, queue = :queue, priority = :priority, due = :due, deadline = :deadline, retry = :retry,
     timeout = :timeout, crashes_allowed = :crashes_allowed, trace = :trace, keeps = :keeps, attempt = 0, crashes = 0,
-    suspect = 0, started = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL
+    suspect = 0, started = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL,
+    limit_key = :limit_key, held = iif(held IN ('limit', 'rate'), NULL, held), gate = NULL, gate_key = NULL, rank = NULL
 WHERE id = :id AND state = 'waiting'
 
 -- name: find_claimable
 -- The best `limit` of the due tasks this worker may have, best rank first. Within a line the order by rank is the
 -- order by due, so the best of all are among the first `limit` of each; the lines are then merged. An index range for
 -- each line that has something due, and no row is read that is not a candidate: tasks due tomorrow, held ones and the
--- backlogs of other queues cost nothing. A suspect takes part in the merge like the head of a line of its own.
+-- backlogs of other queues cost nothing. A suspect takes part in the merge like the head of a line of its own. Each
+-- comes with what its quotas count it by, and whether its function and its queue have one. First of all comes what may
+-- have stood before a gate for longer: null, if a gate is to open, and the claim `asks` for that.
 WITH RECURSIVE {lines},
+{openings},
 mine AS MATERIALIZED (
     SELECT queue, priority FROM (SELECT line.*, :worker AS claimer FROM line)
     WHERE due <= :now AND {open_to_claimer}
@@ -144,13 +187,22 @@ candidate AS (
     UNION ALL
     SELECT sequence, rank FROM suspect
 )
-SELECT json_group_array(sequence) FROM (SELECT sequence FROM candidate ORDER BY rank, sequence LIMIT :limit)
+SELECT CASE WHEN :asks AND EXISTS (SELECT 1 FROM opening WHERE opens <= :now) THEN 'null' ELSE (
+    SELECT json_group_array(json_array(sequence, name, queue, limit_key, of_function, of_queue)) FROM (
+        SELECT
+            task.sequence, task.name, task.queue, task.limit_key,
+            EXISTS (SELECT 1 FROM afterwards_quotas WHERE name = 'function:' || task.name) AS of_function,
+            EXISTS (SELECT 1 FROM afterwards_quotas WHERE name = 'queue:' || task.queue) AS of_queue
+        FROM (SELECT sequence FROM candidate ORDER BY rank, sequence LIMIT :limit) AS chosen
+        CROSS JOIN afterwards_tasks AS task ON task.sequence = chosen.sequence
+    )
+) END
 
 -- name: claim_tasks
 -- The claim itself. By sequence alone: the same transaction has just found them claimable, and holds the write lock.
 UPDATE afterwards_tasks
 SET state = 'running', held = NULL, worker = :worker, run = run + 1, attempt = attempt + 1, started = :now,
-    progress = NULL
+    progress = NULL, limited = sequence IN (SELECT value FROM json_each(:limited))
 WHERE sequence IN (SELECT value FROM json_each(:sequences))
 
 -- name: read_tasks
@@ -162,8 +214,9 @@ SELECT json_group_array({task}) FROM (
 
 -- name: next_due
 -- When the first task is due that this worker could claim; NULL when there is none. The heads of its lines, past the
--- names it does not know, and the suspects, if it would take one.
-WITH RECURSIVE {lines}
+-- names it does not know, and the suspects, if it would take one; and the gates that open.
+WITH RECURSIVE {lines},
+{openings}
 SELECT min(due) FROM (
     SELECT (
         SELECT due FROM {claimable_tasks}
@@ -175,6 +228,172 @@ SELECT min(due) FROM (
     UNION ALL
     SELECT due FROM (SELECT *, :worker AS claimer FROM {suspects} AND :suspects)
     WHERE {open_to_claimer} AND name NOT IN (SELECT value FROM json_each(:unknown))
+    UNION ALL
+    SELECT opens FROM opening
+)
+
+-- name: count_gates
+-- These gates as they stand, those that have a quota: what runs, what began within the period of its rate, and when the
+-- first of that was. Passes that are counted as one began soon after one another, which bounds the range.
+SELECT json_group_array(json_array(gate, gate_key, most, running, rate, period, begun, first)) FROM (
+    SELECT
+        stands.gate, stands.gate_key, quota.most, quota.rate, quota.period,
+        iif(
+            stands.gate LIKE 'function:%',
+            (
+                SELECT count(*) FROM afterwards_tasks INDEXED BY afterwards_limited_functions
+                WHERE state = 'running' AND limited = 1
+                AND name = substr(stands.gate, 10) AND limit_key = stands.gate_key
+            ),
+            (
+                SELECT count(*) FROM afterwards_tasks INDEXED BY afterwards_limited_queues
+                WHERE state = 'running' AND limited = 1 AND queue = substr(stands.gate, 7)
+            )
+        ) AS running,
+        (
+            SELECT coalesce(sum(pass.runs), 0) FROM afterwards_passes AS pass
+            WHERE pass.gate = stands.gate AND pass.gate_key = stands.gate_key
+            AND pass.began >= :now - quota.period - quota.period / 500 AND pass.ended > :now - quota.period
+        ) AS begun,
+        (
+            SELECT min(pass.ended) FROM afterwards_passes AS pass
+            WHERE pass.gate = stands.gate AND pass.gate_key = stands.gate_key
+            AND pass.began >= :now - quota.period - quota.period / 500 AND pass.ended > :now - quota.period
+        ) AS first
+    FROM (
+        SELECT json_extract(value, '$[0]') AS gate, json_extract(value, '$[1]') AS gate_key FROM json_each(:gates)
+    ) AS stands
+    CROSS JOIN afterwards_quotas AS quota ON quota.name = stands.gate
+)
+
+-- name: hold_at_gates
+-- They leave the claim index, and are not looked at again until their gate opens.
+UPDATE afterwards_tasks AS task
+SET held = json_extract(closed.value, '$[3]'),
+    gate = json_extract(closed.value, '$[1]'),
+    gate_key = json_extract(closed.value, '$[2]'),
+    rank = task.due - task.priority * 60000000
+FROM json_each(:closed) AS closed
+WHERE task.sequence = json_extract(closed.value, '$[0]')
+
+-- name: join_pass
+-- Runs that begin soon after the last ones that passed this gate are counted with those.
+UPDATE afterwards_passes SET ended = max(ended, :now), runs = runs + :runs
+WHERE gate = :gate AND gate_key = :key AND began >= :now - :bucket AND began = (
+    SELECT max(last.began) FROM afterwards_passes AS last WHERE last.gate = :gate AND last.gate_key = :key
+)
+
+-- name: add_pass
+-- Others stand for themselves.
+INSERT INTO afterwards_passes (gate, gate_key, began, ended, runs) VALUES (:gate, :key, :now, :now, :runs)
+
+-- name: forget_passes
+-- What this gate needs not count any more.
+DELETE FROM afterwards_passes WHERE gate = :gate AND gate_key = :key AND began < :now - 2 * :period
+
+-- name: find_openings
+-- Gates that may let somebody of a queue of this worker through now.
+WITH RECURSIVE {openings}
+SELECT json_group_array(json_array(sequence, gate, gate_key, queue)) FROM (
+    SELECT due.* FROM own_opening_queue AS own
+    CROSS JOIN afterwards_openings AS due ON due.queue = own.queue AND due.opens <= :now AND {is_known_gate}
+    LIMIT :limit
+)
+
+-- name: end_openings
+-- They have been looked at.
+DELETE FROM afterwards_openings WHERE sequence IN (SELECT value FROM json_each(:sequences))
+
+-- name: let_through
+-- The best of those who stand before a gate, in one queue, may be claimed again.
+UPDATE afterwards_tasks SET held = NULL, gate = NULL, gate_key = NULL, rank = NULL WHERE sequence IN (
+    SELECT sequence FROM {held_tasks} AND gate = :gate AND gate_key = :key AND queue = :queue
+    AND name NOT IN (SELECT value FROM json_each(:unknown))
+    ORDER BY rank, sequence LIMIT :room
+)
+
+-- name: open_gate
+-- In every queue from which somebody stands before it, but one; a jump from queue to queue.
+WITH RECURSIVE standing (queue) AS (
+    SELECT min(queue) FROM {held_tasks} AND gate = :gate AND gate_key = :key
+    UNION ALL
+    SELECT (SELECT min(queue) FROM {held_tasks} AND gate = :gate AND gate_key = :key AND queue > standing.queue)
+    FROM standing WHERE queue IS NOT NULL
+)
+INSERT INTO afterwards_openings (queue, gate, gate_key, opens)
+SELECT queue, :gate, :key, :opens FROM standing WHERE queue IS NOT NULL AND queue IS NOT :unless
+ON CONFLICT (gate, gate_key, queue) DO UPDATE SET opens = min(opens, excluded.opens)
+
+-- name: open_quota
+-- All its gates at which somebody stands, since what it allows has changed.
+WITH RECURSIVE standing (gate_key, queue) AS (
+    SELECT * FROM (
+        SELECT gate_key, queue FROM {held_tasks} AND gate = :gate ORDER BY gate_key, queue LIMIT 1
+    )
+    UNION ALL
+    SELECT head.gate_key, head.queue FROM standing CROSS JOIN afterwards_tasks AS head ON head.sequence = coalesce(
+        (
+            SELECT sequence FROM {held_tasks} AND gate = :gate
+            AND gate_key = standing.gate_key AND queue > standing.queue ORDER BY queue LIMIT 1
+        ),
+        (
+            SELECT sequence FROM {held_tasks} AND gate = :gate
+            AND gate_key > standing.gate_key ORDER BY gate_key, queue LIMIT 1
+        )
+    )
+)
+INSERT INTO afterwards_openings (queue, gate, gate_key, opens)
+SELECT queue, :gate, gate_key, 0 FROM standing WHERE true
+ON CONFLICT (gate, gate_key, queue) DO UPDATE SET opens = min(opens, excluded.opens)
+
+-- name: standing_gates
+-- Gates at which somebody stands, from one on: a jump from gate to gate.
+WITH RECURSIVE standing (gate, gate_key) AS (
+    SELECT :gate, :key
+    UNION ALL
+    SELECT head.gate, head.gate_key FROM standing CROSS JOIN afterwards_tasks AS head ON head.sequence = coalesce(
+        (
+            SELECT sequence FROM {held_tasks}
+            AND gate = standing.gate AND gate_key > standing.gate_key ORDER BY gate_key LIMIT 1
+        ),
+        (SELECT sequence FROM {held_tasks} AND gate > standing.gate ORDER BY gate, gate_key LIMIT 1)
+    )
+)
+SELECT json_group_array(json_array(gate, gate_key)) FROM (
+    SELECT gate, gate_key FROM standing LIMIT :limit OFFSET 1
+)
+
+-- name: list_quotas
+-- By name, as workers declared them.
+SELECT json_group_array(json_array(name, most, rate, period)) FROM (SELECT * FROM afterwards_quotas ORDER BY name)
+
+-- name: declare_quota
+-- The last to sign on decides.
+INSERT INTO afterwards_quotas (name, most, rate, period, declared) VALUES (:name, :most, :rate, :period, :now)
+ON CONFLICT (name) DO UPDATE SET most = excluded.most, rate = excluded.rate, period = excluded.period,
+    declared = excluded.declared
+
+-- name: limit_running
+-- What was claimed while nothing was declared counts too.
+UPDATE afterwards_tasks SET limited = 1 WHERE sequence IN (
+    SELECT task.sequence FROM afterwards_tasks AS task INDEXED BY afterwards_running
+    WHERE task.state = 'running' AND task.limited = 0 AND {is_limited}
+)
+
+-- name: undeclared_quotas
+-- What nobody who is signed on declares any more. One that has just been declared may be its worker's first word.
+SELECT json_group_array(name) FROM afterwards_quotas WHERE declared < :before AND name NOT IN (
+    SELECT declared.value FROM afterwards_workers AS worker, json_each(worker.quotas) AS declared
+)
+
+-- name: forget_quota
+-- Its limit and its rate are gone.
+DELETE FROM afterwards_quotas WHERE name = :gate
+
+-- name: forget_old_passes
+-- Of gates that nobody passes any more; no rate looks back further.
+DELETE FROM afterwards_passes WHERE rowid IN (
+    SELECT rowid FROM afterwards_passes INDEXED BY afterwards_old_passes WHERE ended < :before LIMIT :limit
 )
 
 -- name: held_claims
@@ -219,11 +438,11 @@ UPDATE afterwards_tasks AS task SET progress = note.progress FROM note WHERE tas
 
 -- name: find_followers
 -- The tasks held after one of these, whether `:worker` may claim them at once, and after which they are held.
-SELECT json_group_array(json_array(sequence, {open_to_claimer} AND due <= :now, after)) FROM (
+SELECT json_group_array(json_array(sequence, {open_to_claimer} AND due <= :now AND NOT {is_limited}, after)) FROM (
     SELECT follower.*, :worker AS claimer FROM json_each(:ids) AS ended
     CROSS JOIN afterwards_tasks AS follower INDEXED BY afterwards_followers
     ON follower.after = ended.value AND follower.held = 'after'
-)
+) AS task
 
 -- name: free_tasks
 -- Nothing holds them back any more.
@@ -236,11 +455,11 @@ WHERE sequence IN (SELECT sequence FROM {unknown_tasks} AND name IN (SELECT valu
 
 -- name: sign_on
 -- Signing on again under the same id renews the card.
-INSERT INTO afterwards_workers (id, host, pid, label, queues, functions, signed_on, expires)
-VALUES (:id, :host, :pid, :label, :queues, :functions, :now, :expires)
+INSERT INTO afterwards_workers (id, host, pid, label, queues, functions, quotas, signed_on, expires)
+VALUES (:id, :host, :pid, :label, :queues, :functions, :quotas, :now, :expires)
 ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid, label = excluded.label,
-    queues = excluded.queues, functions = excluded.functions, signed_on = excluded.signed_on,
-    expires = excluded.expires, leaving = 0
+    queues = excluded.queues, functions = excluded.functions, quotas = excluded.quotas,
+    signed_on = excluded.signed_on, expires = excluded.expires, leaving = 0
 
 -- name: renew
 -- No row changed: the worker was believed dead, and is lost.
@@ -448,9 +667,10 @@ SELECT json_group_array({task}) FROM (
 -- Tasks of another store, as they were there. What is stored already has gone on since, and stays as it is.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
-    freed, started, retry, error, result, progress, key, state, timeout, deadline, unique_for, trace, keeps, logs
+    freed, started, retry, error, result, progress, key, state, timeout, deadline, unique_for, trace, keeps, logs,
+    limit_key
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: twins_of
@@ -473,7 +693,7 @@ DELETE FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
 -- INSERT by its first word, since sqlite3 begins a transaction by itself only where it sees that.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started, timeout, deadline, key, unique_for, trace, keeps
+    worker, started, timeout, deadline, key, unique_for, trace, keeps, limit_key
 )
 SELECT
     json_extract(call.value, '$[0]'), json_extract(call.value, '$[1]'), json_extract(call.value, '$[2]'),
@@ -483,7 +703,7 @@ SELECT
     json_extract(call.value, '$[12]'), json_extract(call.value, '$[13]'), json_extract(call.value, '$[14]'),
     json_extract(call.value, '$[15]'), json_extract(call.value, '$[16]'), json_extract(call.value, '$[17]'),
     json_extract(call.value, '$[18]'), json_extract(call.value, '$[19]'), json_extract(call.value, '$[20]'),
-    json_extract(call.value, '$[21]')
+    json_extract(call.value, '$[21]'), json_extract(call.value, '$[22]')
 FROM json_each(:calls) AS call
 WHERE EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = :store)
 ORDER BY call.key
@@ -578,19 +798,21 @@ SELECT json_group_array({task}) FROM (
 )
 
 -- fragment: waiting_tasks
--- All that wait, from the four indexes that hold them, without reading a row.
+-- All that wait, from the five indexes that hold them, without reading a row. What stands before a gate waits for its
+-- turn alone: it was due when it came there.
 waiting AS (
     SELECT queue, due, NULL AS held FROM {claimable_tasks}
     UNION ALL SELECT queue, due, NULL FROM {suspects}
     UNION ALL SELECT queue, NULL, 'after' FROM afterwards_tasks INDEXED BY afterwards_followers WHERE held = 'after'
     UNION ALL SELECT queue, NULL, 'unknown' FROM {unknown_tasks}
+    UNION ALL SELECT queue, 0, held FROM {held_tasks}
 )
 
 -- name: count_waiting
--- By queue and hold; and of those that nothing holds back, how many are due, and since when the first.
+-- By queue and hold; how many are due, and since when the first of those that nothing holds back.
 WITH {waiting_tasks}
 SELECT json_group_array(json_array(queue, held, tasks, due, oldest)) FROM (
-    SELECT queue, held, count(*) AS tasks, sum(due <= :now) AS due, min(iif(due <= :now, due, NULL)) AS oldest
+    SELECT queue, held, count(*) AS tasks, sum(due <= :now) AS due, min(iif(held IS NULL AND due <= :now, due, NULL)) AS oldest
     FROM waiting GROUP BY queue, held
 )
 

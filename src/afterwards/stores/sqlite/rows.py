@@ -18,7 +18,7 @@ Row = tuple[str | int | None, ...]
 TaskRow = tuple[
     str, str, str, str, int, str, str | None, str | None, int, int, int, int, int, int, int, int, str | None,
     int | None, int | None, str | None, str | None, str | None, str | None, int, str | None, int | None,
-    int | None, int | None, str | None, str | None, str | None,
+    int | None, int | None, str | None, str | None, str | None, str, int,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, int, int, int]
 
@@ -58,6 +58,7 @@ def call_row(place: Place, now: int) -> Row:
         stored.unique_for_of(call),
         call.trace,
         None if call.keeps is None else kept.keeps_text(call.keeps),
+        call.limit_key,
     )
 
 
@@ -75,6 +76,7 @@ def replacement(id: TaskId, call: Call, now: int) -> dict[str, str | int | None]
         "crashes_allowed": call.crashes,
         "trace": call.trace,
         "keeps": None if call.keeps is None else kept.keeps_text(call.keeps),
+        "limit_key": call.limit_key,
     }
 
 
@@ -109,6 +111,7 @@ def received_row(task: Task, hold: Hold | None) -> Row:
         task.trace,
         None if task.keeps is None else kept.keeps_text(task.keeps),
         kept.logs_text(task.logs) if task.logs else None,
+        task.limit_key,
     )
 
 
@@ -147,24 +150,18 @@ def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
         suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-        deadline, unique_for, trace, keeps, logs,
+        deadline, unique_for, trace, keeps, logs, limit_key, limited,
     ) = row  # fmt: skip
     due_at = stored.instant(due)
     return Task(
         id=UUID(id),
-        name=name,
-        arguments=arguments,
-        queue=queue,
-        priority=priority,
+        name=name, arguments=arguments, queue=queue, priority=priority,
         state=_STATES[state],
         held=None if held is None else Hold(held),
         after=None if after is None else UUID(after),
         due=due_at,
         added=due_at if added == due else stored.instant(added),
-        attempt=attempt,
-        run=run,
-        crashes=crashes,
-        crashes_allowed=crashes_allowed,
+        attempt=attempt, run=run, crashes=crashes, crashes_allowed=crashes_allowed,
         suspect=bool(suspect),
         turn_over=bool(freed),
         worker=None if worker is None else WorkerId(worker),
@@ -182,7 +179,9 @@ def _task(row: TaskRow) -> Task:
         trace=trace,
         unique_for=None if unique_for is None else stored.duration(unique_for),
         keeps=kept.keeps(keeps),
-    )
+        limit_key=limit_key,
+        limited=bool(limited),
+    )  # fmt: skip
 
 
 def worker(row: Sequence[object]) -> SignedOn:

@@ -39,6 +39,7 @@ from afterwards.tasks import (
     Call,
     Census,
     Claim,
+    Gate,
     Note,
     Renewal,
     Search,
@@ -160,6 +161,9 @@ class SQLiteStore:
 
     async def prune(self, *, older_than: timedelta, limit: int) -> int:
         return await self._write(verbs.PRUNE, Pruning(older_than=older_than, limit=limit))
+
+    async def sweep(self, *, after: Gate | None = None) -> Gate | None:
+        return await self._write(verbs.SWEEP, after)
 
     async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
         await self._write(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving))

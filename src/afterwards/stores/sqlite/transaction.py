@@ -64,6 +64,11 @@ class Transaction:
         text = cast("str", self._run(statement, values).fetchone()[0])
         return cast("list[list[object]]", json.loads(text))
 
+    def rows_or_nothing(self, statement: str, **values: Value) -> list[list[object]] | None:
+        """The same of one that may also bring null."""
+        text = cast("str", self._run(statement, values).fetchone()[0])
+        return cast("list[list[object]] | None", json.loads(text))
+
     def strings(self, statement: str, **values: Value) -> list[str]:
         """The same, where it is a list of texts."""
         return cast("list[str]", self.rows(statement, **values))

@@ -6,6 +6,7 @@ from afterwards.stores.sqlite import adding, scheduling, settling
 from afterwards.stores.sqlite.adding import add
 from afterwards.stores.sqlite.claiming import claim
 from afterwards.stores.sqlite.errands import Verb, each
+from afterwards.stores.sqlite.gates import sweep
 from afterwards.stores.sqlite.looking import census, find, states, unknown_names, until_due, workers
 from afterwards.stores.sqlite.moving import forget, hand_over, receive
 from afterwards.stores.sqlite.rescuing import rescue
@@ -28,6 +29,7 @@ RENEW = Verb(doing="renewing a lease", write=each(renew))
 NOTE = Verb(doing="noting progress", write=each(note))
 RESCUE = Verb(doing="rescuing tasks", write=each(rescue))
 FREE_UNKNOWN = Verb(doing="freeing tasks", write=each(free_unknown))
+SWEEP = Verb(doing="opening gates", write=each(sweep))
 PRUNE = Verb(doing="pruning tasks", write=each(prune))
 SIGN_OFF = Verb(doing="signing off", write=each(sign_off))
 RETRY = Verb(doing="retrying tasks", write=each(retry), durable=True)

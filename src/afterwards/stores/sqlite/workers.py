@@ -10,6 +10,7 @@ from uuid import UUID
 
 from afterwards import kept, stored
 from afterwards.stores.sqlite import rows
+from afterwards.stores.sqlite.gates import declare
 from afterwards.stores.sqlite.rescuing import give_back
 from afterwards.stores.sqlite.transaction import Transaction, as_list
 from afterwards.tasks import Claim, Note, Renewal, WorkerCard, WorkerId
@@ -32,7 +33,7 @@ class Leave:
 
 
 def sign_on(transaction: Transaction, card: WorkerCard) -> None:
-    """Make it known, and free what waited for a worker that knows these names."""
+    """Make it known with what it declares, and free what waited for a worker that knows these names."""
     transaction.execute(
         "sign_on",
         id=card.id,
@@ -41,8 +42,10 @@ def sign_on(transaction: Transaction, card: WorkerCard) -> None:
         label=card.label,
         queues=None if card.queues is None else as_list(card.queues),
         functions=as_list(card.functions),
+        quotas=as_list([quota.name for quota in card.quotas]),
         expires=stored.later(transaction.now, card.lease),
     )
+    declare(transaction, card.quotas)
     free_unknown(transaction, card.functions)
     transaction.rings = True
 

@@ -1,4 +1,4 @@
--- with: shared steps adding
+-- with: shared gates steps adding
 -- Stores calls, all of them: of as many requests as came meanwhile. What its adder may claim runs for it at once.
 --
 -- ARGV: the calls. Answers with the store's now and what store_calls answers.

@@ -1,11 +1,11 @@
 -- Stores the calls that stand in ARGV from `at` on. Used where calls come by themselves and where outcomes bring them.
 --
 -- Each is id, name, queue, priority, retry, arguments, due, delay, after, crashes allowed, timeout, deadline (after
--- a plus: how far from now), key, trace, what it keeps, claimer. A key is a '1' for one that replaces, for how long it is
--- held after the end, a NUL, and its text; or ''. Ids that are stored already change nothing. The answer has a letter for
--- each: '1' for one that this write claimed; and the place of each twin, with the task whose twin it is.
+-- a plus: how far from now), key, trace, what it keeps, limit key, claimer. A key is a '1' for one that replaces, for how
+-- long it is held after the end, a NUL, and its text; or ''. Ids that are stored already change nothing. The answer has
+-- a letter for each: '1' for one that this write claimed; and the place of each twin, with the task whose twin it is.
 
-local CALL_WIDTH = 16
+local CALL_WIDTH = 17
 
 local function read_key(key)
     return string.match(key, '^(.)(%d*)%z(.*)$')
@@ -45,15 +45,16 @@ end
 
 local function store_call(at, incoming)
     local id, name, queue, priority, retry, arguments, due, delay, after, allowed, timeout, deadline, key, trace, keeps,
-        claimer = unpack(ARGV, at, at + CALL_WIDTH - 1)
+        limit, claimer = unpack(ARGV, at, at + CALL_WIDTH - 1)
     begin()
     due, deadline, after = due_of(due, delay), deadline_of(deadline), before(id, after)
     local held = is_held(id, after, incoming)
     local sequence = format('%012x', call('HINCRBY', META, 'sequence', 1))
     local life = {
         IS_WAITING, held and 'after' or '', line_of(queue, name, priority), sequence, due, NOW_TEXT, '0', '0', '0',
-        allowed, '0', '0', '0', '', '', '', TOKEN, '', after, '0',
+        allowed, '0', '0', '0', '', '', '', TOKEN, '', after, '0', '', '',
     }
+    set_text(id, life, 'g', limit)
     call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments, timeout, deadline}, '\0'))
     set_text(id, life, 't', trace)
     if key ~= '' then
@@ -63,7 +64,8 @@ local function store_call(at, incoming)
         hold(field_of(name, text), id)
     end
     set_text(id, life, 'o', keeps)
-    local is_claimed = claimer ~= '' and not held and is_due(life) and may_claim(claimer, queue)
+    local is_claimed = claimer ~= '' and not held and is_due(life)
+        and gates.may_claim_at_once(claimer, {queue = queue, name = name})
     if is_claimed then
         run_for(id, life, claimer)
     else
@@ -74,9 +76,11 @@ local function store_call(at, incoming)
     return is_claimed
 end
 
--- A waiting task takes on another call. Its id, its run, its hold and its place in its line stay.
+-- A waiting task takes on another call. Its id, its run, its hold and its place in its line stay; but it passes its gates
+-- anew, which may be others.
 local function replace(id, life, at)
-    local _, name, queue, priority, retry, arguments, due, delay, _, allowed, timeout, deadline, _, trace, keeps =
+    local _, name, queue, priority, retry, arguments, due, delay, _, allowed, timeout, deadline, _, trace, keeps,
+        limit =
         unpack(ARGV, at, at + CALL_WIDTH - 1)
     leave(id, life)
     call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments, timeout, deadline_of(deadline)}, '\0'))
@@ -85,6 +89,10 @@ local function replace(id, life, at)
     end
     set_text(id, life, 't', trace)
     set_text(id, life, 'o', keeps)
+    set_text(id, life, 'g', limit)
+    if life[HELD] == 'limit' or life[HELD] == 'rate' then
+        life[HELD], life[HELD_BY] = '', ''
+    end
     life[LINE], life[DUE], life[ALLOWED] = line_of(queue, name, priority), due_of(due, delay), allowed
     life[ATTEMPT], life[CRASHES], life[SUSPECT], life[STARTED] = '0', '0', '0', ''
     mark(id, life, IS_WAITING)

@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- All schedules. Writes nothing.
 --
 -- Answers with the store's now, and the name and the parts of each.

@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- Waiting tasks are cancelled at once and free their followers; running ones are asked to stop. Over a task whose turn
 -- had not come the line closes: who waited for it now waits for the one before.
 --

@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- The runs of one worker that somebody asked to stop, from an index that holds no others. Writes nothing.
 --
 -- ARGV: worker. Answers with id and run of each.

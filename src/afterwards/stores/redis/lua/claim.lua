@@ -1,16 +1,17 @@
--- with: shared steps
+-- with: shared gates steps passing
 -- Claims the best of what is due for a worker: rank = due less a minute for each level of priority, then sequence.
 --
 -- Within a line the order by rank is the order by due, so the best of all are at the heads of the lines, which are
 -- merged. A line whose head is not due, whose queue is not this worker's, or whose name it does not know costs one
--- look: tasks due tomorrow, held ones and the backlogs of others are never read. Of suspects, one at most.
+-- look: tasks due tomorrow, held ones and the backlogs of others are never read. Of suspects, one at most. Who does not
+-- pass its gates is held there; then others are looked at, a bounded number.
 --
 -- ARGV: worker, limit, whether it takes a suspect, the number of its tokens whose answers were lost, those tokens, the
 -- names it does not know. Answers with the tasks: first with those that the lost answers claimed, if there are any.
 
 local worker, limit, takes_suspect = ARGV[FIRST], tonumber(ARGV[FIRST + 1]), ARGV[FIRST + 2] == '1'
 local lost_count = tonumber(ARGV[FIRST + 3])
-local MINUTE, CHUNK = 60000000, 16
+local CHUNK, MOST_HELD = 16, 500
 local SEQUENCE_AT = 20
 
 local unknown = {}
@@ -25,11 +26,11 @@ local function due_in(member)
     return tonumber(sub(member, 2, 19))
 end
 
--- The line's next member that is due, with its rank; nil when there is none.
+-- The line's next member that is due, with its rank; nil when there is none. Those before it have left the index.
 local function step(one)
     if one.at > #one.members then
-        one.members = call('ZRANGEBYSCORE', one.key, one.score, one.score, 'LIMIT', one.read, one.chunk)
-        one.read, one.at = one.read + #one.members, 1
+        one.members = call('ZRANGEBYSCORE', one.key, one.score, one.score, 'LIMIT', 0, one.chunk)
+        one.at = 1
     end
     local member = one.members[one.at]
     one.at = one.at + 1
@@ -49,7 +50,7 @@ local function begin_line(key, score, head, chunk)
     if unknown[known.name] or not may_claim(worker, known.queue) then
         return nil
     end
-    local one = {key = key, score = score, chunk = chunk, priority = known.priority, members = {head}, at = 1, read = 1}
+    local one = {key = key, score = score, chunk = chunk, priority = known.priority, members = {head}, at = 1}
     step(one)
     return one
 end
@@ -89,11 +90,31 @@ local function put_back(lines, one)
     table.insert(lines, at, one)
 end
 
+-- Whether it runs for the worker now; else it is held at a gate.
+local function pass(id)
+    proceed()
+    local life = read(id)
+    local passed, closed, why = gates_before(id, life)
+    if closed then
+        hold_at(id, life, closed, why)
+        return false
+    end
+    take(id, life, worker, passed)
+    note_passes(passed)
+    return true
+end
+
 local function claim()
-    local ids, lines = {}, open_lines()
-    while #ids < limit and lines[1] do
+    open_due_gates(worker, unknown, limit)
+    local ids, held, lines = {}, 0, open_lines()
+    while #ids < limit and held < MOST_HELD and lines[1] do
         local one = table.remove(lines, 1)
-        ids[#ids + 1] = id_of(one.member)
+        local id = id_of(one.member)
+        if pass(id) then
+            ids[#ids + 1] = id
+        else
+            held = held + 1
+        end
         if one.key == WAITING then
             step(one)
         end
@@ -121,9 +142,5 @@ end
 local ids = (IS_AGAIN or lost_count > 0) and claimed_before() or {}
 if #ids == 0 and limit > 0 and card_of(worker) then
     ids = claim()
-    for _, id in ipairs(ids) do
-        proceed()
-        take(id, read(id), worker)
-    end
 end
 return answer(all_told(ids))

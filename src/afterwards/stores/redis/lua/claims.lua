@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- The runs of one worker. Writes nothing.
 --
 -- ARGV: worker. Answers with id and run of each.

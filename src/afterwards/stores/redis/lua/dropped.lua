@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- What the dead left running: workers known to be dead and, if asked, those whose lease is over. The dead who hold
 -- nothing are forgotten at once; what becomes of the tasks is decided outside, and written by rescue.
 --

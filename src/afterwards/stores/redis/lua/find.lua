@@ -1,4 +1,4 @@
--- with: shared steps groups
+-- with: shared gates steps groups
 -- A page of tasks, newest first. State, queue and name choose groups of the index, so that what does not match is not
 -- read. Writes nothing.
 --

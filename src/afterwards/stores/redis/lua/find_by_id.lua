@@ -1,4 +1,4 @@
--- with: shared steps groups
+-- with: shared gates steps groups
 -- Of these tasks those that match, newest first. Writes nothing.
 --
 -- ARGV: limit, state, queue, name and after as find has them, then the ids.

@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- Deletes waiting tasks, which another store has received; who was held after them is freed.
 --
 -- ARGV: ids. Answers with those deleted.

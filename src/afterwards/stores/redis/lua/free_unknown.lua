@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- Frees tasks held as unknown under these names, a bounded number of them; each keeps its place.
 --
 -- ARGV: limit, the names. Answers with how many: as many as the limit means that there may be more.

@@ -1,4 +1,4 @@
--- with: shared steps groups
+-- with: shared gates steps groups
 -- A page of waiting tasks, held ones too, in the order in which they were stored. Writes nothing.
 --
 -- ARGV: limit, the id after which it goes on or ''. Answers with the tasks, and the other names of each.

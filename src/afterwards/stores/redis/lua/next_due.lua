@@ -1,6 +1,6 @@
--- with: shared steps
--- When the first task is due that a worker could claim. The heads of its lines, and of the suspects' if it takes one.
--- Writes nothing.
+-- with: shared gates steps
+-- When the first task is due that a worker could claim. The heads of its lines, and of the suspects' if it takes one; and
+-- the gates that open. Writes nothing.
 --
 -- ARGV: worker, whether it takes a suspect, the names it does not know. Answers with the microseconds from now, or ''.
 
@@ -27,6 +27,11 @@ if card_of(worker) then
     look_at(WAITING)
     if takes_suspect then
         look_at(SUSPECTS)
+    end
+    for _, opening in ipairs(gates.first_openings(worker, unknown, 1)) do
+        if not first or opening.opens < first then
+            first = opening.opens
+        end
     end
 end
 if not first then

@@ -1,12 +1,15 @@
--- with: shared steps
+-- with: shared gates steps
 -- What tells this store from every other, and the steps of its schema that it has had. Writes nothing. Keys that are
 -- somebody else's are an error here, where it is known before the first of them is written.
 --
 -- Answers with the id or '', and the number and the oldest code of each step.
 
 local KINDS = {
-    hash = {META, CALLS, LIVES, TEXTS, WORKERS, LINES, SCHEDULES, HOLDERS, TWINS},
-    zset = {INDEX, WAITING, SUSPECTS, FOLLOWERS, UNKNOWN, RUNNING, STOPPING, ENDED, LEASES, NAMES, KEPT},
+    hash = {META, CALLS, LIVES, TEXTS, WORKERS, LINES, SCHEDULES, HOLDERS, TWINS, QUOTAS, DECLARED, STANDING, OPENS},
+    zset = {
+        INDEX, WAITING, SUSPECTS, FOLLOWERS, UNKNOWN, RUNNING, STOPPING, ENDED, LEASES, NAMES, KEPT, LIMITED_RUNS, GATES,
+        OPENINGS, PASSES,
+    },
     set = {PAUSED},
 }
 for kind, keys in pairs(KINDS) do

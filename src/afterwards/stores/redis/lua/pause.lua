@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- Stops or resumes claiming from a queue. Its tasks stay where they are; claims pass the whole queue over.
 --
 -- ARGV: queue, whether it is to be paused.

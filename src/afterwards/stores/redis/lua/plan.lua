@@ -1,4 +1,4 @@
--- with: shared steps schedules
+-- with: shared gates steps schedules
 -- Makes schedules known. A new one counts from now; what the code says of an old one changes it when that code starts,
 -- or nobody has spoken of it for a minute.
 --

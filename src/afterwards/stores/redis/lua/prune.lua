@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- Deletes tasks that ended longer ago, the oldest first, a bounded number. Only ended tasks are in its index. Nothing in
 -- it is refused when memory is short, since it makes room. Keys that were held for longer than their tasks were kept go
 -- when that is over.

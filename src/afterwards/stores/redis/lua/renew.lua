@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- Prolongs a worker's lease, to end so long from now. One that is not known any more is lost.
 --
 -- ARGV: worker, lease. Answers with 1 if it is lost, and the store's now.

@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- Returns what dead workers left running, as it was decided for each; fenced by the run, since others may have rescued
 -- it meanwhile. A dead worker's card goes with its last task.
 --

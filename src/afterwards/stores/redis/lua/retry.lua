@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- Ended tasks wait again, due now, with attempts and crashes counted anew. The run goes on; the turn in the request's
 -- line stays over, since a person's retry stands outside the line. One whose key another holds stays as it is.
 --

@@ -1,4 +1,4 @@
--- with: shared steps adding
+-- with: shared gates steps adding
 -- Writes how runs ended, each fenced by its claim: an outcome whose task does not run as (id, run, worker) any more
 -- changes nothing. Then stores the calls they brought, and frees the followers of those whose turn is over.
 --

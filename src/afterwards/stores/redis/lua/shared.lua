@@ -6,7 +6,8 @@
 -- so that nothing is ever scanned past. Instants are microseconds since 1970, as decimal text.
 
 local META, CALLS, LIVES, TEXTS, INDEX, WAITING, SUSPECTS, FOLLOWERS, UNKNOWN, RUNNING, STOPPING, ENDED, WORKERS, LEASES,
-    PAUSED, LINES, SCHEDULES, HOLDERS, TWINS, NAMES, KEPT = unpack(KEYS)
+    PAUSED, LINES, SCHEDULES, HOLDERS, TWINS, NAMES, KEPT, QUOTAS, DECLARED, LIMITED_RUNS, GATES, STANDING, OPENINGS,
+    OPENS, PASSES = unpack(KEYS)
 local CHANNEL, CALLER, OFFSET, TOKEN, IS_AGAIN = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5] == '1'
 local MOST_ENDED, MOST_BYTES, FIRST = tonumber(ARGV[6]), tonumber(ARGV[7]), 8
 
@@ -14,10 +15,12 @@ local call, concat, find, sub, format = redis.call, table.concat, string.find, s
 
 -- The parts of a life, in their order. What a newer version appends stays where it is.
 local STATE, HELD, LINE, SEQUENCE, DUE, ADDED, ATTEMPT, RUN, CRASHES, ALLOWED, SUSPECT, FREED, STOP, WORKER, STARTED,
-    ENDED_AT, TOUCHED, HAS, AFTER, SIZE = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20
+    ENDED_AT, TOUCHED, HAS, AFTER, SIZE, LIMITED, HELD_BY =
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22
 local IS_WAITING, IS_RUNNING, IS_DONE, IS_FAILED, IS_CANCELLED = '1', '2', '3', '4', '5'
 local SEQUENCE_WIDTH, ID_WIDTH = 12, 32
 local LAST_INSTANT, BEFORE_1970 = '253402300799999999', 62135596800000000
+local MINUTE = 60000000  -- how much earlier a level of priority ranks
 local OVERHEAD = 500  -- bytes that an ended task costs beside its texts, about
 
 local rings, grown, has_begun = false, 0, false
@@ -92,7 +95,12 @@ end
 
 local function read(id)
     local life = call('HGET', LIVES, id)
-    return life and split(life)
+    if not life then
+        return life
+    end
+    local parts = split(life)
+    parts[LIMITED], parts[HELD_BY] = parts[LIMITED] or '', parts[HELD_BY] or ''  -- an older version wrote it
+    return parts
 end
 
 local function write(id, life)
@@ -103,28 +111,6 @@ end
 local function mark(id, life, state)
     life[STATE] = state
     call('ZADD', INDEX, life[LINE] * 8 + state, life[SEQUENCE] .. id)
-end
-
--- The index that holds a waiting task, the score and the member: one for each reason to wait.
-local function place(id, life)
-    local held, of_its_own = life[HELD], life[SEQUENCE] .. id
-    if held == 'after' then
-        return FOLLOWERS, 0, life[AFTER] .. of_its_own
-    elseif held == 'unknown' then
-        return UNKNOWN, life[LINE], of_its_own
-    end
-    return life[SUSPECT] == '1' and SUSPECTS or WAITING, life[LINE], sortable(life[DUE]) .. of_its_own
-end
-
-local function enter(id, life)
-    local key, score, member = place(id, life)
-    call('ZADD', key, score, member)
-    rings = rings or life[HELD] == ''
-end
-
-local function leave(id, life)
-    local key, _, member = place(id, life)
-    call('ZREM', key, member)
 end
 
 local function id_of(member)
@@ -158,6 +144,59 @@ local function line(number)
         known_lines[number] = known
     end
     return known
+end
+
+-- A gate is a quota and a key: those of a task's function ('f') and of its queue ('q'). As text it begins the members of
+-- the indexes about it, each part ended by a NUL, so that no gate begins another.
+
+local function limit_key(id, life)
+    return find(life[HAS], 'g', 1, true) and call('HGET', TEXTS, id .. 'g') or ''
+end
+
+local function gate_of(id, life, known, by)
+    if by == 'f' then
+        return 'function:' .. known.name .. '\0' .. limit_key(id, life) .. '\0'
+    end
+    return 'queue:' .. known.queue .. '\0\0'
+end
+
+-- The index that holds a waiting task, the score and the member: one for each reason to wait.
+local function place(id, life)
+    local held, of_its_own = life[HELD], life[SEQUENCE] .. id
+    if held == 'after' then
+        return FOLLOWERS, 0, life[AFTER] .. of_its_own
+    elseif held == 'unknown' then
+        return UNKNOWN, life[LINE], of_its_own
+    elseif held == 'limit' or held == 'rate' then
+        local known = line(life[LINE])
+        local rank = sortable(whole(life[DUE] - known.priority * MINUTE))
+        return GATES, 0, gate_of(id, life, known, life[HELD_BY]) .. known.queue .. '\0' .. rank .. of_its_own
+    end
+    return life[SUSPECT] == '1' and SUSPECTS or WAITING, life[LINE], sortable(life[DUE]) .. of_its_own
+end
+
+-- How many stand before gates, for each reason and queue: for people, who need not wait until all were counted.
+local function count_standing(life, step)
+    local field = life[HELD] .. '\0' .. line(life[LINE]).queue
+    if call('HINCRBY', STANDING, field, step) <= 0 then
+        call('HDEL', STANDING, field)
+    end
+end
+
+local function enter(id, life)
+    local key, score, member = place(id, life)
+    call('ZADD', key, score, member)
+    if key == GATES then
+        count_standing(life, 1)
+    end
+    rings = rings or life[HELD] == ''
+end
+
+local function leave(id, life)
+    local key, _, member = place(id, life)
+    if call('ZREM', key, member) == 1 and key == GATES then
+        count_standing(life, -1)
+    end
 end
 
 -- The scores that have a member, in their order, each with its first member: a jump for each, not a scan.

@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- A worker stops: what it holds waits again, with no attempt or crash spent, and its card goes. What was asked to stop
 -- is cancelled instead, which frees its followers. A leaving worker is only marked.
 --

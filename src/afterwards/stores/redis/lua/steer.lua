@@ -1,4 +1,4 @@
--- with: shared steps schedules
+-- with: shared gates steps schedules
 -- Pauses, resumes, asks to run or forgets a schedule. One that was paused counts from now when it is resumed.
 --
 -- ARGV: name, what to do. Answers with whether there is one.

@@ -1,19 +1,23 @@
 -- What happens to a task, step by step, and how a script ends. Stands on shared.lua.
 
 local function run_for(id, life, worker)
-    life[HELD], life[WORKER], life[STARTED], life[TOUCHED] = '', worker, NOW_TEXT, TOKEN
+    life[HELD], life[WORKER], life[STARTED], life[TOUCHED], life[LIMITED] = '', worker, NOW_TEXT, TOKEN, ''
     life[RUN], life[ATTEMPT] = whole(life[RUN] + 1), whole(life[ATTEMPT] + 1)
     mark(id, life, IS_RUNNING)
     call('ZADD', RUNNING, 0, worker .. '\0' .. id)
 end
 
-local function take(id, life, worker)
+-- `passed` are the gates that it has passed, if quotas count it.
+local function take(id, life, worker, passed)
     leave(id, life)
     if find(life[HAS], 'p', 1, true) then
         call('HDEL', TEXTS, id .. 'p')
         life[HAS] = string.gsub(life[HAS], 'p', '')
     end
     run_for(id, life, worker)
+    if passed and #passed > 0 then
+        gates.count_run(id, life)
+    end
     write(id, life)
 end
 
@@ -23,6 +27,9 @@ local function stop_running(id, life)
         call('ZREM', STOPPING, life[WORKER] .. '\0' .. id)
     end
     life[WORKER] = ''
+    if life[LIMITED] == '1' then
+        gates.free_place(id, life)
+    end
 end
 
 -- The members of an index that begin with a worker's id, or with a former's: texts that end before what follows.
@@ -34,8 +41,8 @@ local function has_text(life, letter)
     return find(life[HAS], letter, 1, true)
 end
 
--- Texts that few tasks have: e(rror), r(esult), p(rogress), l(ogs), k(ey), u(nique for), t(race), o(f its run to be kept).
--- Empty: none.
+-- Texts that few tasks have: e(rror), r(esult), p(rogress), l(ogs), k(ey), u(nique for), t(race), o(f its run to be kept),
+-- g(ates, by what they count it). Empty: none.
 local function set_text(id, life, letter, text)
     if text ~= '' then
         call('HSET', TEXTS, id .. letter, text)
@@ -160,7 +167,7 @@ local function free_followers(ids, claimer)
         for _, member in ipairs(call('ZRANGEBYLEX', FOLLOWERS, '[' .. id, '(' .. id .. 'g')) do
             local follower = id_of(member)
             local life = read(follower)
-            if claimer ~= '' and is_due(life) and may_claim(claimer, line(life[LINE]).queue) then
+            if claimer ~= '' and is_due(life) and gates.may_claim_at_once(claimer, line(life[LINE])) then
                 take(follower, life, claimer)
                 claimed[#claimed + 1] = follower
             else

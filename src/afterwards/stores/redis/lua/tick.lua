@@ -1,4 +1,4 @@
--- with: shared steps adding schedules
+-- with: shared gates steps adding schedules
 -- Makes one tick, if nobody has, and stores its calls. The condition is what makes each tick once: whoever comes second
 -- finds another `last`.
 --

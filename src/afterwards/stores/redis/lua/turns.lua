@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- Of these tasks, those that are stored, and whether their turn is over. Writes nothing.
 --
 -- ARGV: ids.

@@ -1,4 +1,4 @@
--- with: shared steps
+-- with: shared gates steps
 -- The names under which tasks are held because no worker knew them, each once. Writes nothing.
 
 local names, seen = {}, {}

@@ -1,0 +1,110 @@
+"""Worker processes that are killed at random: never more than three run at once, seen in the tasks themselves."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests import databases
+from tests.journeys.harness import Journey, until
+from tests.journeys.supervised import Crew, add, start_crew
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is one process only on Windows")
+
+LIMIT = 3
+
+# From what a test can ask for to a function that makes the URL of a store new and empty.
+STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
+    "sqlite": lambda _: lambda folder: f"sqlite:///{folder}/journey.db",
+    "postgres": lambda request: lambda _: databases.new(request),
+    "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
+}
+
+
+@pytest.fixture(params=STORES)
+def on_store(request: pytest.FixtureRequest, journey: Journey) -> Journey:
+    """A journey on each store."""
+    journey.store = STORES[request.param](request)(journey.folder)
+    return journey
+
+
+def kill_one(journey: Journey) -> None:
+    """A process in which one of the tasks runs now, if there is one; its runs count as over from the mark on."""
+    running = going_on((journey.folder / "marks").read_text().splitlines())[-1]
+    if running:
+        process = random.choice(sorted(process for _, process in running))
+        with (journey.folder / "marks").open("a") as marks:
+            marks.write(f"killed 0 {process} 0\n")
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(process), signal.SIGKILL)
+
+
+def going_on(marks: Sequence[str]) -> list[set[tuple[str, str]]]:
+    """After each mark, which tasks are between their begin and their end in a process that lives."""
+    running: set[tuple[str, str]] = set()
+    seen: list[set[tuple[str, str]]] = []
+    for kind, number, process, _ in (mark.split() for mark in marks):
+        if kind == "begin":
+            running = running | {(number, process)}
+        elif kind == "end":
+            running = running - {(number, process)}
+        else:
+            running = {one for one in running if one[1] != process}
+        seen.append(running)
+    return seen
+
+
+def run_limited(journey: Journey, processes: int, count: int, *, kills: int, every: float, timeout: float) -> Crew:
+    crew = start_crew(journey, "--processes", str(processes))
+    crew.until_ready(timeout=90)
+    add(journey, *(("limited", number, 0.004) for number in range(count)))
+    for _ in range(kills):
+        until(lambda: journey.marks("begin"), "some run", timeout=60)
+        time.sleep(every)  # between two kills some time has to pass: what happens then is what is looked at
+        kill_one(journey)
+    until(lambda: journey.unfinished() == 0, "all are done", timeout=timeout)
+    return crew
+
+
+def never_more_than_three(journey: Journey, count: int, kills: int) -> None:
+    most = max(len(running) for running in going_on((journey.folder / "marks").read_text().splitlines()))
+    assert most == LIMIT
+    assert journey.ended() == set(range(count))
+    assert len(journey.marks("begin")) <= count + LIMIT * kills
+
+
+@pytest.mark.timeout(200)
+def test_never_more_than_three_of_four_processes_run_at_once_though_some_are_killed(on_store: Journey) -> None:
+    crew = run_limited(on_store, 4, 300, kills=2, every=0.3, timeout=120)
+    never_more_than_three(on_store, 300, 2)
+    assert crew.terminate() == 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_never_more_than_three_of_eight_processes_run_at_once_over_ten_thousand_tasks(on_store: Journey) -> None:
+    crew = run_limited(on_store, 8, 10_000, kills=15, every=2.0, timeout=1500)
+    never_more_than_three(on_store, 10_000, 15)
+    assert crew.terminate() == 0
+
+
+def test_a_killed_process_frees_its_places_within_two_seconds(on_store: Journey) -> None:
+    journey = on_store
+    crew = start_crew(journey, "--processes", "2")
+    crew.until_ready()
+    add(journey, *(("limited", number, 600.0) for number in range(6)))
+    until(lambda: len(journey.marks("begin")) == LIMIT, "three run")
+    victim, its_own = Counter(words[1] for words in journey.marks("begin")).most_common(1)[0]
+    os.kill(int(victim), signal.SIGKILL)
+    until(lambda: len(journey.marks("begin")) == LIMIT + its_own, "others run in their place", timeout=2.5)
+    assert crew.process.poll() is None
