@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache
+from typing import cast
 
 from afterwards.failures import clean
 from afterwards.tasks import LogLine
@@ -94,7 +95,7 @@ def _hear_records() -> None:
 
     def make_and_hear(*args: object, **kwargs: object) -> logging.LogRecord:
         record = make(*args, **kwargs)
-        if record.name is not None:  # else it is made to be filled in, from one that was heard elsewhere
+        if cast("str | None", record.name) is not None:  # else it is made to be filled in, from one heard elsewhere
             hear(record)
         return record
 
