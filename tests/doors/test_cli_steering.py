@@ -34,6 +34,24 @@ async def test_a_waiting_task_is_cancelled_once(command: CommandLine):
     assert (again.code, again.out) == (0, f"{waiting.id}  unchanged, it is cancelled\n")
 
 
+async def test_a_task_is_steered_and_shown_by_the_id_of_a_call_that_was_not_stored(command: CommandLine):
+    async with knowing(command.url).opened() as afterwards:
+        first, twin = [await afterwards.using(key="k", delay=60).add(greet, "nobody") for _ in range(2)]
+    assert command.on_store("show", str(twin.id), "--json").json["id"] == str(first.id)
+    run = command.on_store("cancel", str(twin.id))
+    assert (run.code, run.out) == (0, f"{twin.id}  cancelled now\n")
+    assert command.on_store("retry", str(twin.id)).out == f"{twin.id}  waiting now\n"
+
+
+async def test_a_task_whose_key_another_holds_is_not_retried(command: CommandLine):
+    async with knowing(command.url).opened() as afterwards:
+        first = await afterwards.using(key="k", delay=60).add(greet, "nobody")
+        await afterwards.cancel(first.id)
+        await afterwards.using(key="k", delay=60).add(greet, "nobody")
+    said = f"{first.id}  unchanged, it is cancelled; another task holds its key, k\n"
+    assert command.on_store("retry", str(first.id)).out == said
+
+
 async def test_one_unknown_id_makes_the_command_fail_and_the_others_are_still_steered(command: CommandLine):
     async with knowing(command.url).opened() as afterwards:
         waiting = await afterwards.using(delay=60).add(greet, "nobody")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from afterwards.app import Afterwards
 from afterwards.cli.looking import exists
 from afterwards.cli.printing import print_json, print_text
+from afterwards.cli.words import harmless
 from afterwards.store import Store
 from afterwards.tasks import Search, State, Task, TaskId
 
@@ -20,6 +21,7 @@ class Steered:
     id: TaskId
     changed: bool
     task: Task | None
+    why: str = ""
 
 
 Verb = Callable[[Store, Collection[TaskId]], Awaitable[list[TaskId]]]
@@ -27,12 +29,21 @@ Verb = Callable[[Store, Collection[TaskId]], Awaitable[list[TaskId]]]
 
 def retry_tasks(afterwards: Afterwards, ids: Sequence[TaskId], *, json: bool) -> int:
     """Let ended tasks wait again; the exit code."""
-    return _tell(asyncio.run(_steer(afterwards, ids, lambda store, these: store.retry(these))), json=json)
+    steered = asyncio.run(_steer(afterwards, ids, lambda store, these: store.retry(these)))
+    return _tell([_with_key(one) for one in steered], json=json)
 
 
 def cancel_tasks(afterwards: Afterwards, ids: Sequence[TaskId], *, json: bool) -> int:
     """Cancel waiting tasks, ask running ones to stop; the exit code."""
     return _tell(asyncio.run(_steer(afterwards, ids, lambda store, these: store.cancel(these))), json=json)
+
+
+def _with_key(retried: Steered) -> Steered:
+    """An ended task stays as it is for one reason only."""
+    task = retried.task
+    if task is None or task.key is None or retried.changed or not task.state.ended:
+        return retried
+    return replace(retried, why=f"; another task holds its key, {harmless(task.key)}")
 
 
 async def _steer(afterwards: Afterwards, ids: Sequence[TaskId], verb: Verb) -> list[Steered]:
@@ -41,10 +52,19 @@ async def _steer(afterwards: Afterwards, ids: Sequence[TaskId], verb: Verb) -> l
     store = afterwards.house.store
     try:
         changed = set(await verb(store, ids))
-        tasks = {task.id: task for task in await store.find(Search(ids=tuple(ids)), limit=len(ids))}
+        tasks = await _tasks(store, ids)
     finally:
         await store.close()
     return [Steered(id=task_id, changed=task_id in changed, task=tasks.get(task_id)) for task_id in ids]
+
+
+async def _tasks(store: Store, ids: Sequence[TaskId]) -> dict[TaskId, Task]:
+    """Each under the id that was given, which may be another name of it."""
+    tasks = {task.id: task for task in await store.find(Search(ids=tuple(ids)), limit=len(ids))}
+    for id in ids:
+        if id not in tasks:
+            tasks.update((id, task) for task in await store.find(Search(ids=(id,)), limit=1))
+    return tasks
 
 
 def _tell(steered: Sequence[Steered], *, json: bool) -> int:
@@ -67,4 +87,4 @@ def _in_words(steered: Steered) -> str:
         case Task(state=State.RUNNING) if steered.changed:
             return "asked to stop"
         case Task(state=state):
-            return f"{state} now" if steered.changed else f"unchanged, it is {state}"
+            return f"{state} now" if steered.changed else f"unchanged, it is {state}{steered.why}"
