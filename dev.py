@@ -73,7 +73,7 @@ COMMANDS = {
     "test": Command("all tests but the long ones", ((*PYTEST, *SIDE_BY_SIDE),), NEWEST),
     "check": Command("lint, format, types and the direction of imports", CHECKS, NEWEST),
     "fix": Command("mend what lint and format can mend", FIXES, NEWEST),
-    "contract": Command("what every store promises", ((*PYTEST, *SIDE_BY_SIDE, "tests/contract"),), NEWEST),
+    "contract": Command("what every store promises", ((*PYTEST, *SIDE_BY_SIDE, "-m", "not soak", "tests/contract"),), NEWEST),
     "soak": Command("the long tests", ((*PYTEST, "-m", "soak"),), NEWEST),
     "bench": Command("requests per second, beside stock FastAPI", (("python", "benchmarks/http_burst.py"),), NEWEST),
     "docs": Command("the examples and links of the docs", ((*PYTEST, "tests/test_docs.py"),), NEWEST),

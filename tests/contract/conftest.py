@@ -16,6 +16,7 @@ from tests import databases
 from tests.contract.builders import TimedStore, sign_on
 
 # From what a test can ask for to a function that makes, for a folder of its own, the URL of a store new and empty.
+MODEL = "tests.contract.test_model"
 STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
     "sqlite-file": lambda _: lambda folder: f"sqlite:///{folder}/tasks.db",
     "sqlite-private": lambda _: lambda _: "sqlite://",
@@ -23,6 +24,18 @@ STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
     "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
     "redis-7": lambda request: lambda _: f"{request.getfixturevalue('older_redis_url')}?tag={uuid4().hex}",
 }
+
+# Each is another place for code that one of the others runs too; `dev.py contract` tries all of it there.
+TWINS = ("sqlite-private", "redis-7")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests on twins, but for the one that does everything a store can do."""
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec") and item.module.__name__ != MODEL:
+            if item.callspec.params.get("new_url") in TWINS:
+                item.add_marker(pytest.mark.twin)
 
 
 @pytest.fixture(params=STORES)
