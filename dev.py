@@ -55,6 +55,7 @@ OLDEST = Environment(
 )
 PYTEST = ("python", "-m", "pytest")
 SIDE_BY_SIDE = ("-n", "logical", "--maxprocesses", "4", "--dist", "worksteal")  # processes, each with its own servers
+PYTEST_CONTRACT = (*PYTEST, *SIDE_BY_SIDE, "-m", "not soak", "tests/contract")  # on the twins too
 # An old FastAPI uses what the libraries of today deprecate.
 PYTEST_OLDEST = (*PYTEST, "-W", "ignore::DeprecationWarning", "tests/doors")
 CHECKS = (
@@ -73,7 +74,9 @@ COMMANDS = {
     "test": Command("all tests but the long ones", ((*PYTEST, *SIDE_BY_SIDE),), NEWEST),
     "check": Command("lint, format, types and the direction of imports", CHECKS, NEWEST),
     "fix": Command("mend what lint and format can mend", FIXES, NEWEST),
-    "contract": Command("what every store promises", ((*PYTEST, *SIDE_BY_SIDE, "-m", "not soak", "tests/contract"),), NEWEST),
+    "contract": Command(
+        "what every store promises", ((*PYTEST, *SIDE_BY_SIDE, "-m", "not soak", "tests/contract"),), NEWEST
+    ),
     "soak": Command("the long tests", ((*PYTEST, "-m", "soak"),), NEWEST),
     "bench": Command("requests per second, beside stock FastAPI", (("python", "benchmarks/http_burst.py"),), NEWEST),
     "docs": Command("the examples and links of the docs", ((*PYTEST, "tests/test_docs.py"),), NEWEST),

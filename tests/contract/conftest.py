@@ -16,7 +16,7 @@ from tests import databases
 from tests.contract.builders import TimedStore, sign_on
 
 # From what a test can ask for to a function that makes, for a folder of its own, the URL of a store new and empty.
-MODEL = "tests.contract.test_model"
+MODEL = "tests/contract/test_model.py"
 STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
     "sqlite-file": lambda _: lambda folder: f"sqlite:///{folder}/tasks.db",
     "sqlite-private": lambda _: lambda _: "sqlite://",
@@ -33,9 +33,13 @@ TWINS = ("sqlite-private", "redis-7")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests on twins, but for the one that does everything a store can do."""
     for item in items:
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec") and item.module.__name__ != MODEL:
-            if item.callspec.params.get("new_url") in TWINS:
-                item.add_marker(pytest.mark.twin)
+        kind = item.callspec.params.get("new_url") if isinstance(item, pytest.Function) and _has_params(item) else None
+        if kind in TWINS and not item.nodeid.startswith(MODEL):
+            item.add_marker(pytest.mark.twin)
+
+
+def _has_params(item: pytest.Function) -> bool:
+    return hasattr(item, "callspec")
 
 
 @pytest.fixture(params=STORES)
