@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
@@ -96,7 +97,7 @@ def client(afterwards: Afterwards) -> Iterator[TestClient]:
 
 
 def run(client: TestClient, afterwards: Afterwards, name: str) -> Task:
-    task_id = client.post(f"/{name}").json()["id"]
+    task_id = UUID(client.post(f"/{name}").json()["id"])
     assert client.portal is not None
     task: Task = client.portal.call(lambda: afterwards.wait(task_id, timeout=20))
     return task

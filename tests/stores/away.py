@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from afterwards.errors import AfterwardsError
 from afterwards.outcomes import done
 from afterwards.schedules import Plan, Steer, Tick
-from afterwards.tasks import Claim, Search, WorkerId
+from afterwards.tasks import Claim, Note, Progress, Search, WorkerId
 from tests.contract.builders import LEASE, TimedStore, a_call, a_card, claim_all
 
 NOBODY = WorkerId("nobody")
@@ -32,13 +32,16 @@ VERBS: dict[str, Callable[[TimedStore], Awaitable[object]]] = {
     "renew": lambda store: store.renew(NOBODY, lease=LEASE),
     "cancellations": lambda store: store.cancellations(NOBODY),
     "claims": lambda store: store.claims(NOBODY),
+    "note": lambda store: store.note([Note(claim=a_claim(), progress=Progress(done=1, of=2))]),
     "rescue": lambda store: store.rescue(known_dead=[], expired=True, limit=1),
     "workers": lambda store: store.workers(),
     "unknown_names": lambda store: store.unknown_names(),
     "free_unknown": lambda store: store.free_unknown(["a:f"]),
+    "sweep": lambda store: store.sweep(),
     "prune": lambda store: store.prune(older_than=timedelta(0), limit=1),
     "sign_off": lambda store: store.sign_off(NOBODY),
     "wait": lambda store: store.wait(NOBODY, timeout=0, suspects=True),
+    "states": lambda store: store.states([a_call().id]),
     "find": lambda store: store.find(Search(), limit=1),
     "census": lambda store: store.census(),
     "retry": lambda store: store.retry([a_call().id]),

@@ -224,7 +224,7 @@ async def test_a_schema_that_changes_under_prepared_statements_costs_nothing(sto
     databases.run(url, "ALTER TABLE afterwards_tasks ALTER COLUMN priority TYPE integer")
     assert ids_of(await claim_all(store, worker)) == [calls[2].id]
     assert (await store.settle([done(ran[1].claim, result='"2"')], claimed_by=worker)).held == [ran[1].claim]
-    assert [(await the_task(store, task.id)).result for task in ran] == ['"1"', '"2"']
+    assert [(await the_task(store, task.id)).returned for task in ran] == ['"1"', '"2"']
 
 
 # Answers that were lost: what was asked may have been done
@@ -413,7 +413,7 @@ async def test_one_outcome_in_a_hundred_that_the_server_refuses_is_settled_bare(
     ended = [await the_task(store, task.id) for task in tasks]
     assert [number for number, task in enumerate(ended) if task.state is not State.DONE] == [40]
     assert "could not be stored" in str(ended[40].error)
-    assert [task.result for task in ended[:40]] == ["1"] * 40
+    assert [task.returned for task in ended[:40]] == ["1"] * 40
 
 
 async def test_one_bad_outcome_in_a_hundred_is_settled_bare(store: TimedStore):

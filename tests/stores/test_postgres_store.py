@@ -300,7 +300,7 @@ async def test_a_checkup_of_a_sound_store_finds_nothing_wrong_but_the_tests_own_
     assert (checkup.exists, checkup.behind, checkup.unreadable) == (True, False, "")
     wrong = [finding.subject for finding in checkup.findings if finding.level is Level.WRONG]
     assert set(wrong) <= {"durability"}, "the tests' server may have fsync off"
-    assert "version 3" in says(checkup.findings, "schema")
+    assert "version 5" in says(checkup.findings, "schema")
 
 
 def test_a_checkup_makes_nothing(url: str):

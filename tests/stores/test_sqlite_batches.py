@@ -60,9 +60,9 @@ async def test_a_bad_outcome_is_settled_without_what_was_refused(tmp_path: Path)
     settled = await store.settle(outcomes)
     assert settled.held == [task.claim for task in tasks]
     good = await the_task(store, tasks[6].id)
-    assert (good.state, good.result) == (State.DONE, '"good"')
+    assert (good.state, good.returned) == (State.DONE, '"good"')
     bad = await the_task(store, tasks[7].id)
-    assert (bad.state, bad.result) == (State.DONE, None)
+    assert (bad.state, bad.returned) == (State.DONE, None)
     assert "the result could not be stored: too long" in str(bad.error)
     worse = await the_task(store, tasks[8].id)
     assert worse.state is State.FAILED
