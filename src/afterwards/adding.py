@@ -62,9 +62,6 @@ def call_options(how: How) -> CallOptions:
         given["timeout"] = checks.some_time(how["timeout"], "timeout")
     if "unique_for" in how:
         given["unique_for"] = checks.some_time(how["unique_for"], "unique_for")
-    for switch in ("keep_result", "keep_logs"):
-        if switch in given:
-            checks.yes_or_no(given[switch], switch)
     return replace(AS_DECORATED, **given)
 
 

@@ -57,8 +57,7 @@ class Asked:
             self.miss()
 
     def miss(self) -> None:
-        """Nobody hears the answer: undo what it handed out. Called from any thread."""
-        raise NotImplementedError
+        """Nobody hears the answer: undo what it handed out, if it did. Called from any thread."""
 
 
 A = TypeVar("A", bound=Asked)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TypeVar, cast
 from uuid import UUID
 
-from afterwards.options import check_retry, check_word
+from afterwards.options import check_flag, check_retry, check_word
 from afterwards.resident import can_see_others
 from afterwards.retries import Retry, as_duration
 from afterwards.sizes import size
@@ -49,9 +49,8 @@ def memory(value: object, what: str) -> int:
 
 def yes_or_no(value: object, what: str) -> bool:
     """True or False, and nothing that only counts as one of them."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{what} is True or False, not {value!r}")
-    return value
+    check_flag(value, what)
+    return value is True
 
 
 def some_time(value: float | timedelta, what: str) -> timedelta:

@@ -120,13 +120,14 @@ class CallOptions:
         if self.priority is not None:
             _check_priority(self.priority)
         check_retry(self.retry)
-        _check_yes_or_no(self.ordered, "ordered")
+        check_flag(self.ordered, "ordered")
+        for what in ("keep_result", "keep_logs", "replace"):
+            if (said := getattr(self, what)) is not None:
+                check_flag(said, what)
         if self.transaction is not None:
             kind_of(self.transaction)
         if self.key is not None:
             check_key(self.key)
-        if self.replace is not None:
-            _check_flag(self.replace)
 
     @property
     def keeps(self) -> Keeps | None:
@@ -174,13 +175,8 @@ def check_key(value: object) -> None:
         raise ValueError(f"key has at most {LONGEST_KEY} characters, not {len(value)}: take a hash of it")
 
 
-def _check_flag(replaces: object) -> None:
-    if not isinstance(replaces, bool):
-        raise ValueError(f"replace is True or False, not {replaces!r}")
-
-
 def _check_together(key: object, unique_for: timedelta | None, *, replaces: object) -> None:
-    _check_flag(replaces)
+    check_flag(replaces, "replace")
     if key is None and (unique_for is not None or replaces):
         what = "replace" if replaces else "unique_for"
         raise ValueError(f"{what} says something about a key, and there is none: give key= as well")
@@ -191,7 +187,8 @@ def _check_together(key: object, unique_for: timedelta | None, *, replaces: obje
         )
 
 
-def _check_yes_or_no(value: object, what: str) -> None:
+def check_flag(value: object, what: str) -> None:
+    """Raise ValueError unless it is True or False, and nothing that only counts as one of them."""
     if not isinstance(value, bool):
         raise ValueError(f"{what} is True or False, not {value!r}")
 

@@ -40,7 +40,7 @@ def app_of(afterwards: Afterwards, auth: Any = None) -> FastAPI:
     afterwards.install(app)
     app.include_router(afterwards.status_router(auth=auth), prefix="/tasks")
 
-    @app.post("/work/{text}")
+    @app.post("/begin/{text}")
     async def work(text: str, tasks: BackgroundTasks):
         return afterwards.accepted(tasks.add_task(wait_at_the_gate, text))
 
@@ -102,7 +102,7 @@ def test_a_task_that_is_not_there_is_not_found(client: TestClient, place: str, p
 
 
 def test_without_auth_nothing_can_be_cancelled(client: TestClient):
-    place = client.post("/work/a").headers["Location"]
+    place = client.post("/begin/a").headers["Location"]
     assert client.delete(place).status_code == 405
     gate.set()
     assert ended(client, place)["state"] == "done"
@@ -123,9 +123,9 @@ def test_who_may_do_all_cancels_and_it_is_said_who_did(afterwards: Afterwards, c
     said: list[Steered] = []
     afterwards.hear(said.append, Steered)  # type: ignore[arg-type]  # it hears no other kind
     with TestClient(app_of(afterwards, lambda request: Visitor(may=request.headers["may"], name="ada"))) as client:
-        client.post("/work/first")
+        client.post("/begin/first")
         diary.wait_for("first waits")
-        place = client.post("/work/second").headers["Location"]
+        place = client.post("/begin/second").headers["Location"]
         assert client.delete(place, headers={"may": "read"}).status_code == 403
         answer = client.delete(place, headers={"may": "all"})
         assert answer.status_code == 200
@@ -150,7 +150,7 @@ def test_what_is_no_function_is_refused(afterwards: Afterwards, auth: Any):
 def test_the_stream_tells_each_change_and_ends_with_the_task(afterwards: Afterwards):
     with served(app_of(afterwards)) as address, TestClient(app_of(afterwards)) as client:
         in_app(client, afterwards.pause, "default")
-        place = client.post("/work/a").headers["Location"]
+        place = client.post("/begin/a").headers["Location"]
         gate.set()
         with stream(address, f"{place}/events") as events:
             assert events.headers["Content-Type"].startswith("text/event-stream")
@@ -166,7 +166,7 @@ def test_the_stream_tells_each_change_and_ends_with_the_task(afterwards: Afterwa
 
 def test_who_has_seen_the_present_is_told_of_changes_only(afterwards: Afterwards):
     with served(app_of(afterwards)) as address, TestClient(app_of(afterwards)) as client:
-        place = client.post("/work/a").headers["Location"]
+        place = client.post("/begin/a").headers["Location"]
         diary.wait_for("a waits")
         with stream(address, f"{place}/events") as events:
             seen = next(events)
@@ -180,7 +180,7 @@ def test_a_silent_stream_beats_and_a_client_that_goes_is_noticed(
 ):
     monkeypatch.setattr(desk, "HEARTBEAT", 0.0)
     with served(app_of(afterwards)) as address, TestClient(app_of(afterwards)) as client:
-        place = client.post("/work/a").headers["Location"]
+        place = client.post("/begin/a").headers["Location"]
         with stream(address, f"{place}/events") as events:
             assert any(event.comment == "still here" for event in events)
             assert afterwards.house.watcher.watched == 1
@@ -194,7 +194,7 @@ def test_a_silent_stream_beats_and_a_client_that_goes_is_noticed(
 
 def test_a_stream_ends_when_the_server_is_told_to_stop(afterwards: Afterwards, monkeypatch: pytest.MonkeyPatch):
     with served(app_of(afterwards)) as address, TestClient(app_of(afterwards)) as client:
-        place = client.post("/work/a").headers["Location"]
+        place = client.post("/begin/a").headers["Location"]
         with stream(address, f"{place}/events") as events:
             next(events)
             monkeypatch.setattr(desk, "server_is_leaving", lambda: True)
@@ -205,7 +205,7 @@ def test_a_stream_ends_when_the_server_is_told_to_stop(afterwards: Afterwards, m
 def test_a_task_that_is_pruned_while_it_is_watched_ends_its_stream(afterwards: Afterwards):
     with served(app_of(afterwards)) as address, TestClient(app_of(afterwards)) as client:
         in_app(client, afterwards.pause, "default")
-        answer = client.post("/work/a")
+        answer = client.post("/begin/a")
         with stream(address, f"{answer.headers['Location']}/events") as events:
             next(events)
             in_app(client, afterwards.house.store.forget, [UUID(answer.json()["task_id"])])
