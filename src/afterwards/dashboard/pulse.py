@@ -9,9 +9,9 @@ from contextlib import aclosing
 from afterwards.errors import StoreUnavailable
 from afterwards.house import House
 from afterwards.leaving import server_is_leaving
+from afterwards.looks import SharedLook
 from afterwards.streaming import BEAT, HEARTBEAT, event
 from afterwards.tasks import Census, Search, State, TaskId
-from afterwards.watching import SharedLook
 
 PAUSE = 1.0  # seconds between looks
 SHARE = 50  # a look may take no more than one part in so many of the time
