@@ -15,6 +15,7 @@ from afterwards.tasks import Gate, Hold, Search, State, Task, Woken, WorkerId
 from tests.contract.builders import (
     EVERYTHING,
     HOUR,
+    LEASE,
     MINUTE,
     SECOND,
     TimedStore,
@@ -121,6 +122,15 @@ async def killed(store: TimedStore, task: Task) -> None:
     await store.rescue(known_dead=[task.worker], expired=False, limit=EVERYTHING)
 
 
+async def believed_dead(store: TimedStore, task: Task) -> None:
+    """Its lease is over, and the others' are not."""
+    store.clock_offset += LEASE + SECOND
+    for worker in await store.workers():
+        if worker.id != task.worker:
+            await store.renew(worker.id, lease=LEASE)
+    await store.rescue(known_dead=[], expired=True, limit=EVERYTHING)
+
+
 async def signed_off(store: TimedStore, task: Task) -> None:
     assert task.worker is not None
     await store.sign_off(task.worker)
@@ -140,6 +150,7 @@ ENDINGS: dict[str, Ended] = {
     "returned": settled_as(Ending.RETURNED, delay=HOUR),
     "unknown": settled_as(Ending.UNKNOWN),
     "its worker killed": killed,
+    "its worker's lease over": believed_dead,
     "its worker signed off": signed_off,
     "cancelled, and its worker signed off": stopped_and_signed_off,
 }
