@@ -11,8 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-TABLES = ("schema", "store", "tasks", "workers", "paused", "schedules", "keys", "twins", "quotas", "openings", "passes")
-OURS = [f"afterwards_{table}" for table in TABLES]
+EMPTYING = ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO PUBLIC")
 _HANG_UP = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -24,7 +23,7 @@ def new(request: pytest.FixtureRequest) -> str:
     server = request.getfixturevalue("postgres_url")
     free = _free(server)
     url = free.pop() if free else _made(server)
-    run(url, _HANG_UP, "DROP TABLE IF EXISTS " + ", ".join(OURS))
+    run(url, _HANG_UP, *EMPTYING)
     request.addfinalizer(lambda: free.append(url))
     return url
 

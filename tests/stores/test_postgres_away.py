@@ -364,7 +364,7 @@ async def test_a_user_who_may_not_make_the_tables_is_refused_and_works_once_they
 
 
 async def test_tables_that_are_dropped_under_a_store_are_made_again(store: TimedStore, url: str):
-    databases.run(url, f"DROP TABLE {', '.join(databases.OURS)}")
+    databases.run(url, *databases.EMPTYING)
     async with asyncio.timeout(10):
         while await tried(store.add([call := a_call()])) is not None:
             await asyncio.sleep(0.05)

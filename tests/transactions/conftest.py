@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from afterwards import Afterwards
+from tests import databases
 from tests.transactions import tasks
 from tests.transactions.kinds import KINDS, Dealing
 
 TABLE = "CREATE TABLE people (name TEXT NOT NULL UNIQUE)"
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(params=KINDS)
@@ -31,7 +28,7 @@ def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """A database of the kind's own, with the user's table in it."""
     if kind.startswith("SQLite"):
         return new_file(tmp_path / "app.db")
-    return new_database(request.getfixturevalue("postgres_url"))
+    return new_database(request)
 
 
 def new_file(path: Path) -> str:
@@ -41,13 +38,9 @@ def new_file(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def new_database(server: str) -> str:
-    name = f"transactions_{next(_numbers)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    url = f"{server.rpartition('/')[0]}/{name}"
-    with psycopg.connect(url) as connection:
-        connection.execute(TABLE)
+def new_database(request: pytest.FixtureRequest) -> str:
+    url = databases.new(request)
+    databases.run(url, TABLE)
     return url
 
 

@@ -28,7 +28,7 @@ def other_url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
     """Another database of the same kind, with the user's table."""
     if kind.startswith("SQLite"):
         return new_file(tmp_path / "other.db")
-    return new_database(request.getfixturevalue("postgres_url"))
+    return new_database(request)
 
 
 @pytest.mark.parametrize("has_store", [False, True])
