@@ -11,7 +11,7 @@ import anyio.to_thread
 from afterwards.batch import LocalCall
 from afterwards.cancelling import was_cancelled_from_outside
 from afterwards.events import Events, LocalTaskFailed, RanLocally
-from afterwards.registry import is_async
+from afterwards.functions import is_async
 
 
 async def run_locally(call: LocalCall, events: Events) -> None:

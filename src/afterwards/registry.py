@@ -5,18 +5,18 @@ An undecorated function needs no entry: its name says where to import it from.
 
 from __future__ import annotations
 
-import inspect
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from afterwards.annotations import Dependency, signatures
+from afterwards.annotations import Dependency
 from afterwards.codec import Arguments
 from afterwards.errors import CallTooLarge, CannotName, CannotStore
+from afterwards.functions import Function, dependencies_of, is_async, parameters_of, place, same_again
 from afterwards.ids import new_id
-from afterwards.limit_keys import check_asked, limit_key
+from afterwards.limit_keys import check_asked
 from afterwards.names import (
     BrokenModule,
     UnknownFunction,
@@ -30,7 +30,6 @@ from afterwards.names import (
     versioned,
 )
 from afterwards.options import CallOptions, Options, key_options
-from afterwards.parameters import Parameters
 from afterwards.partials import Args, Callee, unfold
 from afterwards.quotas import Quota, of_function
 from afterwards.results import Results
@@ -40,23 +39,6 @@ from afterwards.tasks import Call, Task
 F = TypeVar("F", bound=Callable[..., Any])
 
 BROKEN_FOR = 60.0  # seconds before a module that failed to import is run again
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Function:
-    """A function by its name. `is_async`: calling it returns something to await."""
-
-    name: str
-    function: Callee
-    is_async: bool
-    options: Options
-    arguments: Arguments
-    results: Results
-
-    def limit_key(self, args: Args, kwargs: Mapping[str, object]) -> str:
-        """By what its quota counts such a call. Raises CannotStore."""
-        limit_by = self.options.limit_by
-        return "" if limit_by is None else limit_key(self.name, limit_by, self.arguments.values(args, kwargs))
 
 
 class Registry:
@@ -98,15 +80,15 @@ class Registry:
         names = (name, *options.aliases)
         for each in names:
             other = self._named.get(each, function)
-            if not _same_again(other, function):
+            if not same_again(other, function):
                 raise ValueError(
-                    f"two functions are named {each!r}: {_place(other)} and {_place(function)}. Give one another "
+                    f"two functions are named {each!r}: {place(other)} and {place(function)}. Give one another "
                     "name=, and an alias to one only."
                 )
-        if dependencies := _declared_by(function):
+        if dependencies := dependencies_of(function):
             self._check(dependencies)
         if options.limit_by is not None:
-            check_asked(name, options.limit_by, _parameters_of(function))
+            check_asked(name, options.limit_by, parameters_of(function))
         self._noted[function] = options
         self._named.update(dict.fromkeys(names, function))
         self._functions.clear()  # what was used before it was noted
@@ -288,41 +270,9 @@ class Registry:
             )
 
 
-def is_async(function: Callee) -> bool:
-    """Whether calling it returns something to await, and so may be done in an event loop."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
-
-
 def _bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def _declared_by(function: Callee) -> Iterable[Dependency]:
-    """As far as they can be seen now: an annotation may name what is defined further down."""
-    try:
-        shown = signatures(function)[0]
-    except CannotName:  # said when the function is first added
-        return ()
-    return Parameters(function, shown).dependencies.values()
-
-
-def _parameters_of(function: Callee) -> Iterable[inspect.Parameter]:
-    try:
-        return signatures(function)[0].parameters.values()
-    except CannotName:  # said when the function is first added
-        return [inspect.Parameter("anything", inspect.Parameter.VAR_KEYWORD)]
-
-
 def _shown(quota: Quota) -> str:
     return f"limit={quota.most}, rate={quota.rate and f'{quota.rate.count} in {quota.rate.period}'}"
-
-
-def _same_again(one: Callee, other: Callee) -> bool:
-    """The same, or defined by the same lines again: a reload, a script that is also imported."""
-    return one is other or ("<locals>" not in _place(one) and _place(one) == _place(other))
-
-
-def _place(function: Callee) -> str:
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    file = getattr(code, "co_filename", getattr(function, "__module__", ""))
-    return f"{getattr(function, '__qualname__', function)} in {file}"

@@ -28,12 +28,13 @@ from afterwards.done_in import DoneIn, InOwnTransaction, NotCommitted
 from afterwards.errors import DeadlinePassed
 from afterwards.events import Events, FailedAfterDone, TaskStarted
 from afterwards.failures import failure_of
+from afterwards.functions import Function
 from afterwards.local import run_locally
 from afterwards.names import UnknownFunction
 from afterwards.notes import Notes
 from afterwards.outcomes import Ending, Outcome
 from afterwards.processes.isolation import Isolation
-from afterwards.registry import Function, Registry
+from afterwards.registry import Registry
 from afterwards.solving import Solution, Solver
 from afterwards.tasks import NO_DELAY, Call, Keeps, Task, TaskId
 from afterwards.timeouts import Limit

@@ -11,12 +11,13 @@ from datetime import timedelta
 from afterwards import outcomes
 from afterwards.current import enter, leave
 from afterwards.errors import StoreUnavailable, TimedOut
+from afterwards.functions import Function
 from afterwards.names import module_of
 from afterwards.outcomes import Ending, Outcome
 from afterwards.processes.pool import Pool
 from afterwards.processes.process import Process
 from afterwards.processes.wire import Run
-from afterwards.registry import Function, Registry
+from afterwards.registry import Registry
 from afterwards.tasks import Claim, Progress, Task
 from afterwards.timeouts import Limit
 
