@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Collection
 from types import TracebackType
 
 from afterwards.retries import kind_of
@@ -13,8 +14,8 @@ LONGEST_TRACEBACK = 20_000
 _CUT = "\n… (cut)\n"
 
 
-def failure_of(error: BaseException, *, hide: str = "") -> Failure:
-    """The error as it is kept. Frames of the file `hide` at the top of the traceback are left out."""
+def failure_of(error: BaseException, *, hide: Collection[str] = ()) -> Failure:
+    """The error as it is kept. Frames of the files `hide` at the top of the traceback are left out."""
     return Failure(
         kind=clean(kind_of(type(error)), 200),
         message=clean(_message(error), LONGEST_MESSAGE),
@@ -38,14 +39,14 @@ def _message(error: BaseException) -> str:
         return f"(the text of this {type(error).__name__} cannot be read: {type(unreadable).__name__})"
 
 
-def _traceback(error: BaseException, hide: str) -> str:
+def _traceback(error: BaseException, hide: Collection[str]) -> str:
     try:
         return "".join(traceback.format_exception(type(error), error, _below(error.__traceback__, hide)))
     except Exception as unreadable:  # as above, or from an error in its chain
         return f"(the traceback cannot be formatted: {type(unreadable).__name__})"
 
 
-def _below(frames: TracebackType | None, hide: str) -> TracebackType | None:
-    while frames is not None and hide and frames.tb_frame.f_code.co_filename == hide:
+def _below(frames: TracebackType | None, hide: Collection[str]) -> TracebackType | None:
+    while frames is not None and frames.tb_frame.f_code.co_filename in hide:
         frames = frames.tb_next
     return frames

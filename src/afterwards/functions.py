@@ -39,7 +39,7 @@ def is_async(function: Callee) -> bool:
 
 
 def dependencies_of(function: Callee) -> Iterable[Dependency]:
-    """Those that it leaves to be solved, as far as they can be seen now: an annotation may name what is defined further down."""
+    """Those that it declares, as far as they can be seen now: an annotation may name what is defined further down."""
     try:
         shown = signatures(function)[0]
     except CannotName:  # said when the function is first added

@@ -50,6 +50,7 @@ from afterwards.processes.wire import (
 from afterwards.runner import Runner
 from afterwards.stores import is_lasting
 from afterwards.tasks import Call, Claim, Progress, TaskId
+from afterwards.threads import PLACE
 from afterwards.transactions import Transaction
 
 _PR_SET_PDEATHSIG = 1
@@ -303,5 +304,5 @@ def _frames() -> str:
 def _below_us(frame: FrameType) -> list[str]:
     """Only the frames of the function itself, and what it calls."""
     stack = traceback.extract_stack(frame)
-    ours = [index for index, each in enumerate(stack) if each.name == "_guarded"]
+    ours = [index for index, each in enumerate(stack) if each.filename == PLACE]
     return traceback.format_list(stack[ours[-1] + 1 :] if ours else stack)

@@ -16,9 +16,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeAlias
 
-import anyio
-import anyio.to_thread
-
 from afterwards import outcomes
 from afterwards.batch import LocalCall
 from afterwards.cancelling import was_cancelled_from_outside
@@ -37,17 +34,13 @@ from afterwards.processes.isolation import Isolation
 from afterwards.registry import Registry
 from afterwards.solving import Solution, Solver
 from afterwards.tasks import NO_DELAY, Call, Keeps, Task, TaskId
+from afterwards.threads import PLACE, Raised, Threads
 from afterwards.timeouts import Limit
 from afterwards.tracing import UNTRACED, Tracing
 
 Overran: TypeAlias = Callable[[Outcome | None], None]
 
-
-@dataclass(frozen=True, slots=True)
-class _Raised:
-    """What a function raised in a thread: a future takes no StopIteration, and a thread no SystemExit."""
-
-    error: BaseException
+_OURS = (__file__, PLACE)  # the files whose frames are nobody's matter
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,17 +80,15 @@ class Runner:
     ) -> None:
         self._registry = registry
         self._events = events
-        self._threads = threads
+        self._threads = Threads(threads)
         self._solver = solver
         self._joining, self._isolation = joining, isolation
         self._tracing, self._notes = tracing, notes or Notes()
-        self._limiter: anyio.CapacityLimiter | None = None
-        self._in_threads: set[TaskId] = set()
 
     @property
     def in_threads(self) -> Set[TaskId]:
         """The tasks that are inside a thread now, where nothing can stop them."""
-        return self._in_threads
+        return self._threads.inside
 
     async def run(self, task: Task, *, overran: Overran) -> Outcome:
         """Run the task to its end. Raises CancelledError only when somebody cancelled the surrounding asyncio task.
@@ -144,11 +135,11 @@ class Runner:
         try:
             attempt = self._prepared(task, overran)
         except UnknownFunction as error:
-            return outcomes.unknown(task.claim, failure_of(error, hide=__file__))
+            return outcomes.unknown(task.claim, failure_of(error, hide=_OURS))
         except CannotRead as error:
-            return outcomes.failed(task.claim, replace(failure_of(error, hide=__file__), kind="arguments"))
+            return outcomes.failed(task.claim, replace(failure_of(error, hide=_OURS), kind="arguments"))
         except Exception as error:  # annotations from which no schema can be made any more
-            return outcomes.failed(task.claim, failure_of(error, hide=__file__))
+            return outcomes.failed(task.claim, failure_of(error, hide=_OURS))
         if self._joining is not None:
             added = tuple[Call, ...] if attempt.solution is None else attempt.solution.settled_early
             progress = partial(self._notes.progress, task)
@@ -176,7 +167,7 @@ class Runner:
         solution = Solution(self._solver(), unsolved) if unsolved else None
         limit = Limit(
             task.timeout or function.options.timeout,
-            is_in_thread=lambda: task.id in self._in_threads,
+            is_in_thread=lambda: task.id in self._threads.inside,
             overran=lambda: overran(self._so_far(attempt)),
         )
         attempt = _Try(task=task, function=function, args=args, kwargs=kwargs, limit=limit, solution=solution)
@@ -194,7 +185,7 @@ class Runner:
         try:
             with self._notes.logging(attempt.task, is_kept=_keeping(attempt.task, attempt.function).logs is True):
                 raised = attempt.limit.end(await self._raised_by(attempt))
-                if attempt.solution is not None and attempt.task.id not in self._in_threads:
+                if attempt.solution is not None and attempt.task.id not in self._threads.inside:
                     raised = await attempt.solution.end(raised)
         finally:
             leave(token)
@@ -213,8 +204,8 @@ class Runner:
                 attempt.kwargs |= await solution.values(partial(self._in_its_thread, attempt.task, limit))
             bound = partial(attempt.function.function, *attempt.args, **attempt.kwargs)
             is_async = attempt.function.is_async
-            returned = bound() if is_async else await self._in_a_thread(attempt.task, limit, bound, keeping=solution)
-            if isinstance(returned, _Raised):
+            returned = bound() if is_async else await self._threads.run(attempt.task.id, limit, bound, keeping=solution)
+            if isinstance(returned, Raised):
                 return returned.error
             if inspect.isawaitable(returned):  # of a `def` function too: a plain wrapper around an `async def` one
                 returned = await returned
@@ -242,7 +233,7 @@ class Runner:
         try:
             return replace(outcome, result=self._registry.write_result(attempt.function, attempt.returned))
         except Exception as error:  # the value's own hooks may raise anything
-            return replace(outcome, error=failure_of(error, hide=__file__))
+            return replace(outcome, error=failure_of(error, hide=_OURS))
 
     async def _adding(self, outcome: Outcome, calls: Sequence[Call], local: Sequence[LocalCall]) -> Outcome:
         """It is done: what it added is stored with that, unless its own transaction has stored it."""
@@ -266,7 +257,7 @@ class Runner:
         return self._raised(task, asyncio.CancelledError("the task cancelled itself"), NO_DELAY)
 
     def _raised(self, task: Task, error: BaseException, took: timedelta) -> Outcome:
-        failure = failure_of(error, hide=__file__)
+        failure = failure_of(error, hide=_OURS)
         return outcomes.raised(
             task.claim, error, failure, took=took, attempt=task.attempt, retry=self._registry.retry_for(task)
         )
@@ -275,43 +266,11 @@ class Runner:
         self, task: Task, limit: Limit, function: Callable[[], object], /, *, at_once: bool = False
     ) -> object:
         """A step of solving dependencies."""
-        limiter = anyio.CapacityLimiter(1) if at_once else None
-        returned = await self._in_a_thread(task, limit, function, limiter=limiter)
-        if isinstance(returned, _Raised):
+        returned = await self._threads.run(task.id, limit, function, at_once=at_once)
+        if isinstance(returned, Raised):
             raise returned.error
         limit.check()
         return returned
-
-    async def _in_a_thread(
-        self,
-        task: Task,
-        limit: Limit,
-        bound: Callable[[], object],
-        *,
-        keeping: object = None,
-        limiter: anyio.CapacityLimiter | None = None,
-    ) -> object:
-        """The wait for a free thread does not count."""
-        limit.hold()
-        return await anyio.to_thread.run_sync(
-            self._guarded, task, limit, bound, keeping, abandon_on_cancel=True, limiter=limiter or self._own_limiter()
-        )
-
-    def _guarded(self, task: Task, limit: Limit, bound: Callable[[], object], keeping: object) -> object:
-        """`keeping` is let go when this has ended: the dependencies of one that is abandoned here are still in use."""
-        self._in_threads.add(task.id)
-        try:
-            limit.go_on_in_thread()
-            return bound()
-        except BaseException as error:
-            return _Raised(error)
-        finally:
-            self._in_threads.discard(task.id)
-
-    def _own_limiter(self) -> anyio.CapacityLimiter:
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self._threads)
-        return self._limiter
 
 
 def _keeping(task: Task, function: Function) -> Keeps:

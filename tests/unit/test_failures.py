@@ -38,7 +38,7 @@ def test_an_error_that_cannot_be_printed_is_kept_all_the_same() -> None:
 
 
 def test_frames_of_the_runner_above_the_users_code_are_left_out() -> None:
-    failure = failure_of(raised(ValueError("x")), hide=__file__)
+    failure = failure_of(raised(ValueError("x")), hide=[__file__])
     assert __file__ not in failure.traceback
 
 
