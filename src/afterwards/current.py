@@ -26,6 +26,19 @@ class CurrentTask:
     run: int
     _done_in: DoneIn | None = field(default=None, repr=False, compare=False)
     _say: Callable[[Progress], None] | None = field(default=None, repr=False, compare=False)
+    _is_asked: Callable[[], bool] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this run is wanted to stop: a person has cancelled it, its timeout or its worker's time is over.
+
+        For `def` functions in threads, which nothing else can stop: look at it now and then, and raise to give up. Of
+        a cancelled task any error counts as its cancellation that would be tried again; what returns is done.
+
+        Example:
+            `if current_task().cancelled: raise InterruptedError("asked to stop")`
+        """
+        return self._is_asked is not None and self._is_asked()
 
     def progress(self, done: float, *, of: float | None = None, say: str = "") -> None:
         """Tell how far this task is: `done` of `of`, and what it is at; from any thread.
@@ -88,12 +101,22 @@ def running_task() -> CurrentTask | None:
 
 
 def enter(
-    task: Task, done_in: DoneIn | None = None, say: Callable[[Progress], None] | None = None
+    task: Task,
+    done_in: DoneIn | None = None,
+    say: Callable[[Progress], None] | None = None,
+    is_asked: Callable[[], bool] | None = None,
 ) -> Token[CurrentTask]:
-    """From now on the running context is in this task; `say` hears how far it is."""
-    return _current.set(
-        CurrentTask(id=task.id, name=task.name, attempt=task.attempt, run=task.run, _done_in=done_in, _say=say)
+    """From now on the running context is in this task; `say` hears how far it is, `is_asked` says if it is to stop."""
+    current = CurrentTask(
+        id=task.id,
+        name=task.name,
+        attempt=task.attempt,
+        run=task.run,
+        _done_in=done_in,
+        _say=say,
+        _is_asked=is_asked,
     )
+    return _current.set(current)
 
 
 def leave(token: Token[CurrentTask]) -> None:

@@ -55,6 +55,7 @@ class _Try:
     solution: Solution | None = None
     done_in: DoneIn | None = None
     returned: object = None
+    is_asked: bool = False  # to stop, though nothing may stop it
 
 
 class Runner:
@@ -84,11 +85,17 @@ class Runner:
         self._solver = solver
         self._joining, self._isolation = joining, isolation
         self._tracing, self._notes = tracing, notes or Notes()
+        self._trying: dict[TaskId, _Try] = {}
 
     @property
     def in_threads(self) -> Set[TaskId]:
         """The tasks that are inside a thread now, where nothing can stop them."""
         return self._threads.inside
+
+    def ask_to_stop(self, id: TaskId) -> None:
+        """Let the function know, if it asks; it may be in a thread, where that is all that can be done."""
+        if id in self._trying:
+            self._trying[id].is_asked = True
 
     async def run(self, task: Task, *, overran: Overran) -> Outcome:
         """Run the task to its end. Raises CancelledError only when somebody cancelled the surrounding asyncio task.
@@ -175,19 +182,23 @@ class Runner:
 
     def _so_far(self, attempt: _Try) -> Outcome | None:
         """What is known of a run after its timeout; nothing while a transaction of its own may have settled it."""
+        attempt.is_asked = True
         if attempt.done_in is not None and attempt.done_in.is_wanted:
             return None
         return self._raised(attempt.task, attempt.limit.error(), attempt.limit.timeout or NO_DELAY)
 
     async def _error(self, attempt: _Try) -> BaseException | None:
         """Run it; what it raised, as a value: raised again, a StopIteration would not be itself any more."""
-        token = enter(attempt.task, attempt.done_in, partial(self._notes.put, attempt.task))
+        say = partial(self._notes.put, attempt.task)
+        token = enter(attempt.task, attempt.done_in, say, lambda: attempt.is_asked)
+        self._trying[attempt.task.id] = attempt
         try:
             with self._notes.logging(attempt.task, is_kept=_keeping(attempt.task, attempt.function).logs is True):
                 raised = attempt.limit.end(await self._raised_by(attempt))
                 if attempt.solution is not None and attempt.task.id not in self._threads.inside:
                     raised = await attempt.solution.end(raised)
         finally:
+            del self._trying[attempt.task.id]
             leave(token)
         try:
             if isinstance(raised, asyncio.CancelledError) and was_cancelled_from_outside():

@@ -98,6 +98,7 @@ class Runs:
             await asyncio.wait(self._running.values(), timeout=seconds)
 
     def _interrupt(self, task_id: TaskId, why: Why) -> None:
+        self._runner.ask_to_stop(task_id)
         if why is not Why.STOPPING and task_id in self._runner.in_threads:
             return  # nothing stops a thread: it keeps its place until it ends
         if why is Why.CANCELLED and task_id in self._told:
