@@ -7,11 +7,11 @@ living worker holds.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from afterwards.chance import jittered
 from afterwards.clocks import Clocks
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence, TasksRescued
@@ -65,7 +65,7 @@ class Janitor:
                 while self._poisoned:
                     task = self._poisoned.pop()
                     group.create_task(self._failure_hooks.tell(task, task.error))
-                await asyncio.sleep(ROUND * random.uniform(0.7, 1.0))
+                await asyncio.sleep(jittered(ROUND, least=0.7))
 
     async def round(self) -> None:
         """Everything that is due, once."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar, cast
+
+from afterwards.chance import draw
 
 Duration = float | timedelta
 LONGEST = timedelta(days=36_500)  # a hundred years: beyond that clocks overflow
@@ -86,9 +87,7 @@ class Retry:
         _check_kinds(self.only, "only")
         _check_kinds(self.unless, "unless")
 
-    def after(
-        self, error: BaseException, attempt: int, chance: Callable[[], float] = random.random
-    ) -> timedelta | None:
+    def after(self, error: BaseException, attempt: int, chance: Callable[[], float] = draw) -> timedelta | None:
         """How long to wait after attempt number `attempt` failed with `error`; None when that was the last."""
         if attempt >= self.attempts or not self._covers(error):
             return None

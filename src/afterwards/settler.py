@@ -7,9 +7,9 @@ or the worker's time is up, and then the lease says what becomes of it.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
 
+from afterwards.chance import jittered
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence, ResultsDropped, TasksAdded
 from afterwards.outcomes import Outcome
@@ -97,7 +97,7 @@ class Settler:
             else:
                 self._presence.back()
                 return settled
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            await asyncio.sleep(jittered(pause))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _say_dropped(self, some: list[Outcome], settled: Settled) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import random
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from functools import partial
 
 from afterwards import outcomes
+from afterwards.chance import jittered
 from afterwards.done_in import InOwnTransaction
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence
@@ -201,10 +201,10 @@ class Worker:
                 self._presence.back()
             except StoreUnavailable as error:
                 self._presence.away(error)
-                await asyncio.sleep(_jittered(POLL))
+                await asyncio.sleep(jittered(POLL))
             except Exception as error:  # whatever it was, the next round may succeed
                 self._events.say(LoopFailed(loop="claim", error=error))
-                await asyncio.sleep(_jittered(POLL))
+                await asyncio.sleep(jittered(POLL))
 
     async def _claim_once(self) -> None:
         worker = self._shift.worker or await self._sign_on()
@@ -239,7 +239,7 @@ class Worker:
     async def _wait_for_tasks(self, worker: WorkerId, *, suspects: bool) -> None:
         try:
             async with asyncio.timeout(None) as self._nap:
-                await self._store.wait(worker, timeout=_jittered(POLL), suspects=suspects, unknown=self._unknown)
+                await self._store.wait(worker, timeout=jittered(POLL), suspects=suspects, unknown=self._unknown)
         except TimeoutError:
             return
         finally:
@@ -253,7 +253,7 @@ class Worker:
     async def _wait_for_room(self) -> None:
         self._room_made.clear()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_jittered(POLL)):
+            async with asyncio.timeout(jittered(POLL)):
                 await self._room_made.wait()
 
     def _knows(self, name: str) -> bool:
@@ -316,7 +316,3 @@ class Worker:
         with contextlib.suppress(TimeoutError):  # the store is away: rescue will return what is left
             async with asyncio.timeout(LAST_WORDS):
                 await self._settler.flush()
-
-
-def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(0.7, 1.0)

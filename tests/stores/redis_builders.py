@@ -47,7 +47,8 @@ class Passage:
     """Passes every byte between its port and a server's, until told to lose what comes back, or to stand still.
 
     `loses_answers` cuts a connection when the server answers: what was asked has been done then. `is_deaf` passes
-    nothing and closes nothing, as a network does whose other end is gone without a word.
+    nothing and closes nothing, as a network does whose other end is gone without a word. `last_words` follow one
+    answer to what has `last_words_to` in it, and the connection stays, as with a server that takes its time to go.
     """
 
     def __init__(self, url: str) -> None:
@@ -56,6 +57,8 @@ class Passage:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
         self.loses_answers_to: bytes | None = None
+        self.last_words_to: bytes | None = None
+        self.last_words = b""
         self.is_deaf = False
         self.lost = 0
         self._closing = False
@@ -91,6 +94,10 @@ class Passage:
                         self.lost += 1
                         return
                     key.data.sendall(some)
+                    if key.fileobj is far and self.last_words_to is not None and self.last_words_to in asked:
+                        self.last_words_to = None
+                        self.lost += 1
+                        near.sendall(self.last_words)
 
 
 @contextlib.contextmanager

@@ -44,6 +44,9 @@ A_BACKEND = "pid <> pg_backend_pid() AND datname = current_database() AND applic
 TERMINATE = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {A_BACKEND}"
 LOOKED = f"SELECT count(*) FROM pg_stat_activity WHERE {A_BACKEND} AND query LIKE 'WITH RECURSIVE%'"
 
+TERMINATED = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+LAST_WORDS = b"E" + (len(TERMINATED) + 4).to_bytes(4) + TERMINATED
+
 
 def a_store(url: str, *, add_timeout: timedelta = LONG_PATIENCE) -> TimedStore:
     return cast(TimedStore, store_for(url, add_timeout=add_timeout))
@@ -214,6 +217,17 @@ async def test_load_goes_on_while_backends_are_terminated(store: TimedStore, url
     async with asyncio.timeout(40):
         await asyncio.gather(add_all(), claim_until_all_are_done(), terminate())
     assert len(await store.find(Search(state=State.DONE), limit=EVERYTHING)) == len(calls)
+
+
+@pytest.mark.parametrize("asked", [b"INSERT INTO afterwards_tasks", b"FROM pg_class"], ids=["adds", "connects"])
+async def test_last_words_of_a_server_that_does_not_hang_up_cost_nothing(
+    passage: Passage, far_store: TimedStore, url: str, asked: bytes
+):
+    await asyncio.to_thread(databases.run, url, TERMINATE)
+    passage.last_words, passage.last_words_to = LAST_WORDS, asked
+    await far_store.add(calls := some_calls(3))
+    assert passage.lost == 1
+    assert sorted(ids_of(await far_store.find(Search(), limit=EVERYTHING))) == sorted(ids_of(calls))
 
 
 async def test_a_schema_that_changes_under_prepared_statements_costs_nothing(store: TimedStore, url: str):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
+
+from afterwards.chance import draw
 
 _SPREAD = 0.1  # children that began together should not all end together
 
@@ -19,7 +20,7 @@ class Limits:
         """The same for one child: up to a tenth fewer tasks."""
         if self.max_tasks is None:
             return self
-        fewer = random.uniform(0, _SPREAD) * self.max_tasks
+        fewer = draw() * _SPREAD * self.max_tasks
         return Limits(max_tasks=self.max_tasks - int(fewer), max_memory=self.max_memory)
 
     def reached(self, *, ended: int, resident: int | None) -> str | None:

@@ -6,12 +6,12 @@ It goes on for ever: while the database is away it connects anew, ever more slow
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from afterwards.asking import deliver
+from afterwards.chance import jittered
 from afterwards.errors import StoreUnavailable
 from afterwards.stores.postgres.base import Base
 from afterwards.stores.postgres.errands import Errand, Verb
@@ -172,7 +172,7 @@ class Desk:
         self._refuse([errand for errand in errands if errand not in waiting], error)
         self._waiting[:0] = waiting
         if not was_lost or self._pause > _FIRST_PAUSE:  # after a loss there may be a server at once
-            await asyncio.sleep(self._pause * random.uniform(0.5, 1.0))
+            await asyncio.sleep(jittered(self._pause))
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
 
     def _may_wait(self, errand: Errand) -> bool:

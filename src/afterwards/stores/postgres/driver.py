@@ -1,8 +1,9 @@
-"""The one place that imports asyncpg, and as much of it as is used here, with its types. It decides nothing."""
+"""The one place that imports asyncpg, and as much of it as is used here, with its types."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol, cast
 
 import asyncpg  # type: ignore[import-untyped]  # it brings no types
@@ -53,7 +54,39 @@ class Connect(Protocol):
     ) -> Connection: ...
 
 
-connect = cast("Connect", asyncpg.connect)  # pyright: ignore[reportUnknownMemberType]  # it brings no types
+class OutOfStep(Exception):
+    """The driver raised what it does not declare, such as TypeError, and its connection is of no use any more.
+
+    asyncpg does so when the server's last words come before the connection is seen to end: it takes them for the
+    answer to something else, or does not know what its own state allows.
+    """
+
+
+_DECLARED = cast("tuple[type[Exception], ...]", (asyncpg.PostgresError, asyncpg.InterfaceError, OSError))
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # it brings no types
+    """One that says when it is out of step."""
+
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:
+        execute = cast("Callable[..., Awaitable[object]]", super().execute)  # pyright: ignore[reportUnknownMemberType]
+        return cast("str", await _in_step(execute(query, *args, timeout=timeout)))
+
+    async def fetch(self, query: str, *args: object, **options: object) -> list[Row]:
+        fetch = cast("Callable[..., Awaitable[object]]", super().fetch)  # pyright: ignore[reportUnknownMemberType]
+        return cast("list[Row]", await _in_step(fetch(query, *args, **options)))
+
+
+async def _in_step(work: Awaitable[object]) -> object:
+    try:
+        return await work
+    except _DECLARED:
+        raise
+    except Exception as error:
+        raise OutOfStep(f"the driver is out of step with the server: {error}") from error
+
+
+connect = cast("Connect", partial(asyncpg.connect, connection_class=_Connection))  # pyright: ignore[reportUnknownMemberType]  # it brings no types
 
 # What is raised for an option of the URL that the driver does not take.
 WrongOption = cast("type[Exception]", asyncpg.ClientConfigurationError)

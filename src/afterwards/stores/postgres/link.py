@@ -49,15 +49,21 @@ class Link:
         return self._connection is not None and not self._connection.is_closed()
 
     async def open(self, timeout: float) -> Connection:
-        """The connection. Raises CannotConnect, or what `prepare` raises."""
+        """The connection. Raises CannotConnect, what `prepare` raises, or ConnectionLost, with nothing asked yet."""
         if self._connection is None or self._connection.is_closed():
             connection = await connect_to(self._address, timeout=timeout, settings=self._settings)
-            try:
-                with _watched(connection, max(timeout, _PREPARING)):
+            with _watched(connection, max(timeout, _PREPARING)) as watch:
+                try:
                     await self._prepare(connection)
-            except BaseException:
-                connection.terminate()
-                raise
+                except Exception as error:
+                    judged = watch.judge(error, in_doubt=False)
+                    connection.terminate()
+                    if judged is error:
+                        raise
+                    raise judged from error
+                except BaseException:
+                    connection.terminate()
+                    raise
             self._connection = connection
         return self._connection
 

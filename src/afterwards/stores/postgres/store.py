@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -13,6 +12,7 @@ from typing import TypeVar, cast
 from afterwards import forks, stored
 from afterwards.asking import Asker
 from afterwards.bell import Waiter
+from afterwards.chance import jittered
 from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome, returned
@@ -187,7 +187,7 @@ class PostgresStore:
                 left = min(ends - time.monotonic(), _FOR_EVER if until_due is None else until_due)
                 if time.monotonic() >= ends:
                     break
-                await waiter.rung(min(left, _POLL * random.uniform(0.7, 1.0)))
+                await waiter.rung(min(left, jittered(_POLL, least=0.7)))
         return Woken.TIMEOUT
 
     async def _pause_before_what_is_locked(self, worker: WorkerId, waiter: Waiter) -> None:

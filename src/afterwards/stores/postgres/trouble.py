@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from afterwards.errors import AfterwardsError, CannotStore, StoreUnavailable, StoreUnusable
-from afterwards.stores.postgres.driver import WrongOption, code_of
+from afterwards.stores.postgres.driver import OutOfStep, WrongOption, code_of
 
 
 class Trouble(StrEnum):
@@ -76,7 +76,7 @@ def trouble(error: BaseException) -> Trouble:
 
 def may_have_ended(error: BaseException) -> bool:
     """The connection ends with this error, if it has not already."""
-    return isinstance(error, OSError) or code_of(error).startswith(("08", "57P", "58", "XX"))
+    return isinstance(error, OSError | OutOfStep) or code_of(error).startswith(("08", "57P", "58", "XX"))
 
 
 def is_wrong_setup(error: BaseException) -> bool:

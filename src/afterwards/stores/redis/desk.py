@@ -6,7 +6,6 @@ growing pauses, until nobody waits any more; what may have been done without an 
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from queue import Empty, SimpleQueue
 from secrets import token_hex
 
 from afterwards.asking import deliver
+from afterwards.chance import jittered
 from afterwards.errors import StoreUnavailable
 from afterwards.stores.redis.errands import Errand, Group, grouped
 from afterwards.stores.redis.line import Line
@@ -159,7 +159,7 @@ class Desk:
         return self._away_since is not None and time.monotonic() - self._away_since > self._patience
 
     def _rest(self) -> None:
-        time.sleep(self._pause * random.uniform(0.5, 1.0))
+        time.sleep(jittered(self._pause))
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import cast
 
 from redis.exceptions import ConnectionError, RedisError
 
+from afterwards.chance import jittered
 from afterwards.stores.redis.address import Address
 from afterwards.stores.redis.route import Route
 from afterwards.stores.redis.scripts import channel
@@ -64,7 +64,7 @@ class Ear:
                 self._hear(self._subscribed())
                 pause = _FIRST_PAUSE
             self._leave()
-            self._ending.wait(pause * random.uniform(0.5, 1.0))
+            self._ending.wait(jittered(pause))
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _subscribed(self) -> Wire:

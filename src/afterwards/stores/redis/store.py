@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
@@ -11,6 +10,7 @@ from typing import TypeAlias, TypeVar, cast
 
 from afterwards import forks, stored
 from afterwards.asking import Asker
+from afterwards.chance import jittered
 from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome, returned
@@ -192,7 +192,7 @@ class RedisStore:
                 left = ends - time.monotonic()
                 if left <= 0:
                     break
-                poll = _POLL * random.uniform(0.7, 1.0)
+                poll = jittered(_POLL, least=0.7)
                 await waiter.rung(min(left, poll) if until_due is None else min(left, poll, until_due))
         return Woken.TIMEOUT
 
