@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import asyncpg  # type: ignore[import-untyped]  # it brings no types
 
 Row = Sequence[object]
+Answer = TypeVar("Answer")
+Ask = Callable[..., Awaitable[Answer]]
 
 
 class Connection(Protocol):
@@ -69,17 +71,17 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # it brings no typ
     """One that says when it is out of step."""
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:
-        execute = cast("Callable[..., Awaitable[object]]", super().execute)  # pyright: ignore[reportUnknownMemberType]
-        return cast("str", await _in_step(execute(query, *args, timeout=timeout)))
+        ask = cast("Ask[str]", super().execute)  # pyright: ignore[reportUnknownMemberType]  # it brings no types
+        return await _in_step(ask, query, *args, timeout=timeout)
 
     async def fetch(self, query: str, *args: object, **options: object) -> list[Row]:
-        fetch = cast("Callable[..., Awaitable[object]]", super().fetch)  # pyright: ignore[reportUnknownMemberType]
-        return cast("list[Row]", await _in_step(fetch(query, *args, **options)))
+        ask = cast("Ask[list[Row]]", super().fetch)  # pyright: ignore[reportUnknownMemberType]  # it brings no types
+        return await _in_step(ask, query, *args, **options)
 
 
-async def _in_step(work: Awaitable[object]) -> object:
+async def _in_step(ask: Ask[Answer], *args: object, **options: object) -> Answer:
     try:
-        return await work
+        return await ask(*args, **options)
     except _DECLARED:
         raise
     except Exception as error:
