@@ -140,13 +140,16 @@ async def test_who_comes_when_it_has_long_been_away_is_told_soon(server: servers
     store = a_store(server.url, add_timeout=timedelta(seconds=2))
     await store.open()
     server.kill()
-    assert isinstance(await tried(store.add([a_call()])), StoreUnavailable)
-    began = time.monotonic()
-    for _ in range(3):
-        assert isinstance(await tried(store.add([a_call()])), StoreUnavailable)
-    assert time.monotonic() - began < 3 * 1.0 + 0.5, "not two seconds each"
-    await store.close()
-    server.start()
+    try:
+        while await tried(store.add([a_call()])) is None:  # what it left behind may serve one more
+            pass
+        began = time.monotonic()
+        for _ in range(3):
+            assert isinstance(await tried(store.add([a_call()])), StoreUnavailable)
+        assert time.monotonic() - began < 3 * 1.0 + 0.5, "not two seconds each"
+        await store.close()
+    finally:
+        server.start()
 
 
 async def test_a_part_of_the_server_that_has_stopped_is_left_for_another(server: servers.Server):
