@@ -1,4 +1,4 @@
-"""A page that orders work and shows how it goes on: `accepted`, the status router, and its script in the browser.
+"""A page that orders work and shows how it goes on: `progress`, `accepted`, the status router, and its script.
 
 Serve it:  python examples/progress_bar.py, and open http://127.0.0.1:8000
 In one go: CI=1 python examples/progress_bar.py, which orders one report and follows its events
@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
 from fastapi.testclient import TestClient
 
-from afterwards import Afterwards, BackgroundTasks
+from afterwards import Afterwards, BackgroundTasks, current_task
 
 app = FastAPI()
 afterwards = Afterwards(app)
@@ -44,7 +44,7 @@ PAGE = """<!doctype html>
     if (progress?.of) bar.max = progress.of;
     if (state === "done") bar.value = bar.max;
     else if (progress?.of) bar.value = progress.done;
-    else if (state === "running") bar.removeAttribute("value");     // it runs, and does not say how far it is
+    else if (state === "running") bar.removeAttribute("value");     // it runs, and has not yet said how far it is
     line.textContent = progress?.say || `${state}, attempt ${attempt}`;
     order.disabled = state === "waiting" || state === "running";
   }
@@ -53,9 +53,11 @@ PAGE = """<!doctype html>
 
 
 async def make_report(chapters: int) -> None:
-    """Some work that takes a while."""
-    for _ in range(chapters):
-        await asyncio.sleep(0.3)
+    """Some work that takes a while, and says how far it is."""
+    for chapter in range(1, chapters + 1):
+        current_task().progress(chapter - 1, of=chapters, say=f"writing chapter {chapter} of {chapters}")
+        await asyncio.sleep(0.6)
+    current_task().progress(chapters, of=chapters, say=f"{chapters} chapters written")
 
 
 @app.get("/", response_class=HTMLResponse)
@@ -67,7 +69,7 @@ async def page() -> str:
 @app.post("/reports", status_code=202)
 async def order_report(background_tasks: BackgroundTasks) -> Response:
     """Answered at once; the report follows."""
-    task = background_tasks.add_task(make_report, 2 if "CI" in os.environ else 20)
+    task = background_tasks.add_task(make_report, 3 if "CI" in os.environ else 20)
     return afterwards.accepted(task)
 
 
@@ -76,9 +78,12 @@ def follow_one() -> None:
     with TestClient(app) as client:
         answer = client.post("/reports")
         events = client.get(f"{answer.headers['Location']}/events")
-        states = [json.loads(line[6:])["state"] for line in events.text.splitlines() if line.startswith("data: ")]
-        print(answer.status_code, answer.headers["Location"], *states)
-        assert states[-1] == "done"
+        seen = [json.loads(line[6:]) for line in events.text.splitlines() if line.startswith("data: ")]
+        for task in seen:
+            print(task["state"], (task["progress"] or {}).get("say", ""))
+        assert seen[-1]["state"] == "done"
+        assert any(task["state"] == "running" and task["progress"] for task in seen), "the bar moves while it runs"
+        assert seen[-1]["progress"] == {"done": 3, "of": 3, "say": "3 chapters written"}
 
 
 if __name__ == "__main__":
