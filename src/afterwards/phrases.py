@@ -1,4 +1,4 @@
-"""Times as people say them. Pure."""
+"""Times and amounts as people say them. Pure."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def duration(length: timedelta) -> str:
         if seconds >= unit:
             return f"{seconds // unit:.0f} {name}"
     return f"{seconds:.0f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+
+
+def amount(value: float) -> str:
+    """All digits of a whole number, three decimals at most of another: `1234567`, `0.5`."""
+    return f"{value:.0f}" if value == int(value) else f"{value:.3f}".rstrip("0").rstrip(".")

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from afterwards.cli.words import first_line, harmless, listed, table
+from afterwards.cli.words import first_line, listed, table
+from afterwards.harmless import harmless
 from afterwards.phrases import ago, ahead, duration
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

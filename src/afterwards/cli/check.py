@@ -10,7 +10,8 @@ from afterwards.app import Afterwards
 from afterwards.checkup import Checkup, Finding, Level, note
 from afterwards.cli.judging import judge, nobody_works_here
 from afterwards.cli.printing import print_json, print_text
-from afterwards.cli.words import harmless, listed
+from afterwards.cli.words import listed
+from afterwards.harmless import harmless
 from afterwards.stores import examine
 from afterwards.tasks import Census
 

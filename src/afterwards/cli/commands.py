@@ -28,9 +28,9 @@ from afterwards.cli.serving import serve_dashboard
 from afterwards.cli.steering import cancel_tasks, retry_tasks
 from afterwards.cli.trouble import Trouble, UsedWrongly
 from afterwards.cli.watching import watch_tasks
-from afterwards.cli.words import harmless_lines
 from afterwards.cli.work import Shape, as_child, work
 from afterwards.errors import AfterwardsError
+from afterwards.harmless import harmless_lines
 from afterwards.sizes import size
 from afterwards.supervisor.addresses import address
 from afterwards.supervisor.limits import Limits

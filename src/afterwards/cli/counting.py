@@ -7,7 +7,8 @@ import asyncio
 from afterwards.app import Afterwards
 from afterwards.cli.looking import exists, where
 from afterwards.cli.printing import print_json, print_text
-from afterwards.cli.words import harmless, table
+from afterwards.cli.words import table
+from afterwards.harmless import harmless
 from afterwards.phrases import ago, duration
 from afterwards.tasks import Census, SignedOn, State
 

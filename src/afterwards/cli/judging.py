@@ -6,7 +6,7 @@ import shlex
 from datetime import datetime
 
 from afterwards.checkup import Finding, note, well, wrong
-from afterwards.cli.words import harmless
+from afterwards.harmless import harmless
 from afterwards.phrases import ago
 from afterwards.tasks import Census, Hold, SignedOn, State
 

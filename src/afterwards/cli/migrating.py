@@ -7,7 +7,7 @@ import asyncio
 from afterwards.app import Afterwards
 from afterwards.cli.printing import print_json, print_text
 from afterwards.cli.trouble import UsedWrongly
-from afterwards.cli.words import harmless
+from afterwards.harmless import harmless
 from afterwards.migrations import Schema
 from afterwards.store import Store
 from afterwards.stores import is_lasting, store_for

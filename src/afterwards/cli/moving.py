@@ -13,8 +13,8 @@ from afterwards.app import Afterwards
 from afterwards.cli.looking import exists, where
 from afterwards.cli.printing import print_json, print_text
 from afterwards.cli.trouble import Trouble, UsedWrongly
-from afterwards.cli.words import harmless
 from afterwards.errors import AfterwardsError
+from afterwards.harmless import harmless
 from afterwards.moving import Cargo, Moved, look, move
 from afterwards.store import Store
 from afterwards.stores import is_lasting, store_for

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from afterwards.cli.words import first_line, harmless, harmless_lines, table
-from afterwards.phrases import ago, ahead
+from afterwards.cli.words import first_line, table
+from afterwards.harmless import harmless, harmless_lines
+from afterwards.phrases import ago, ahead, amount
 from afterwards.tasks import DEFAULT_PRIORITY, LogLine, Progress, State, Task
 
 _ERROR_WIDTH = 80
@@ -104,9 +105,9 @@ def _facts(task: Task, now: datetime) -> list[tuple[str, str]]:
 
 def _how_far(progress: Progress) -> str:
     """`3 of 10 (30 %), reading page 3`."""
-    amount = f"{progress.done:g}" if progress.of is None else f"{progress.done:g} of {progress.of:g}"
+    far = amount(progress.done) if progress.of is None else f"{amount(progress.done)} of {amount(progress.of)}"
     share = f" ({100 * progress.done / progress.of:.0f} %)" if progress.of else ""
-    return amount + share + (f", {harmless(progress.say)}" if progress.say else "")
+    return far + share + (f", {harmless(progress.say)}" if progress.say else "")
 
 
 def _log_line(line: LogLine) -> str:

@@ -10,7 +10,7 @@ from afterwards.app import Afterwards
 from afterwards.cli.looking import exists, where
 from afterwards.cli.printing import print_json, print_text
 from afterwards.cli.trouble import Trouble
-from afterwards.cli.words import harmless
+from afterwards.harmless import harmless
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from afterwards.cli.looking import exists, where
 from afterwards.cli.printing import print_json, print_text
 from afterwards.cli.saying import App, Json, Url
 from afterwards.cli.trouble import Trouble
-from afterwards.cli.words import harmless
+from afterwards.harmless import harmless
 from afterwards.schedules import Schedule, Steer
 
 schedules = typer.Typer(

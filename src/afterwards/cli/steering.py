@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from afterwards.app import Afterwards
 from afterwards.cli.looking import exists
 from afterwards.cli.printing import print_json, print_text
-from afterwards.cli.words import harmless
+from afterwards.harmless import harmless
 from afterwards.store import Store
 from afterwards.tasks import Search, State, Task, TaskId
 

@@ -11,8 +11,8 @@ from afterwards.cli.counting import as_json, in_words
 from afterwards.cli.looking import exists, where
 from afterwards.cli.portrait import as_table
 from afterwards.cli.printing import print_text
-from afterwards.cli.words import harmless
 from afterwards.errors import StoreUnavailable, StoreUnusable
+from afterwards.harmless import harmless
 from afterwards.store import Store
 from afterwards.tasks import Search
 

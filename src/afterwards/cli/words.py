@@ -1,4 +1,4 @@
-"""Words for a terminal: tables, and text from strangers made harmless. Pure."""
+"""Words for a terminal: lines and tables. Pure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from textwrap import fill
 
-
-def harmless(text: str) -> str:
-    """The text with everything that could steer a terminal written out: escapes, control and direction marks."""
-    return "".join(character if _is_plain(character) else _written_out(character) for character in text)
-
-
-def harmless_lines(text: str) -> str:
-    """The same, but lines stay lines."""
-    return "\n".join(harmless(line) for line in text.split("\n"))
+from afterwards.harmless import harmless
 
 
 def first_line(text: str, longest: int) -> str:
@@ -50,14 +42,3 @@ def _padded(text: str, width: int) -> str:
 def _width(text: str) -> int:
     """Chinese characters take two columns."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def _is_plain(character: str) -> bool:
-    return character.isprintable() or unicodedata.category(character) == "Zs"
-
-
-def _written_out(character: str) -> str:
-    code = ord(character)
-    if character in "\t\n\r":
-        return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}[character]
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
