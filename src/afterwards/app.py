@@ -349,8 +349,9 @@ class Afterwards(UsingAfterwards):
         """Pages for people, to mount under any path: `app.mount("/afterwards", afterwards.dashboard(auth=is_admin))`.
 
         Without `auth` they are open to this machine alone, and that only while the app is in debug mode. `auth` is as
-        for `status_router`: `"read"` looks, `"all"` steers too. Whatever stands under a name such as `password` or
-        `token` is hidden, in arguments, results and errors; `redact` adds names. Needs the extra `[dashboard]`.
+        for `status_router`: `"read"` looks, `"all"` steers too, and `{"retry", "cancel"}` takes those actions alone.
+        Whatever stands under a name such as `password` or `token` is hidden, in arguments, results and errors; `redact`
+        adds names. Needs the extra `[dashboard]`.
 
         Raises ImportError without Jinja2, ValueError for nonsense.
         """

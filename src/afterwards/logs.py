@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from afterwards import events
 from afterwards.events import Event
+from afterwards.harmless import harmless
 from afterwards.log_fields import fields_of
 from afterwards.outcomes import Ending
 from afterwards.tasks import State, Task
@@ -126,7 +127,8 @@ def _loss(
 
 
 def _steered(event: events.Steered) -> None:
-    logger.info("%s: %s, by %s", event.verb, ", ".join(event.subjects), event.by)
+    subjects = ", ".join(map(harmless, event.subjects))  # a name with an end of line in it could forge a line
+    logger.info("%s: %s, by %s", event.verb, subjects, harmless(event.by))
 
 
 def _be_heard_under_uvicorn() -> None:

@@ -4,69 +4,98 @@ from __future__ import annotations
 
 import inspect
 import ipaddress
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection, Request
 
 Auth: TypeAlias = Callable[[Request], Any]
-"""What decides: takes the request, sync or async, and returns something falsy, `"read"`, `"all"`, True or a Visitor."""
+"""What decides: takes the request, sync or async, and returns something falsy, `"read"`, `"all"`, True, actions, or a
+Visitor."""
 
 _FORWARDING = ("forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip")
 
 
 class May(StrEnum):
-    """What a visitor may do."""
+    """What a visitor may do: look, or everything."""
 
     READ = "read"
     ALL = "all"
 
 
+class Act(StrEnum):
+    """What people do at a door, each a right of its own; events and logs say it by the same word."""
+
+    RETRY = "retry"
+    CANCEL = "cancel"
+    COPY = "copy"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RUN = "run"
+    FORGET = "forget"
+
+
+_RIGHTS = (*May, *Act)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Somebody who was let in. `may` is `"read"` or `"all"`; `name` is who it is, for the log of what he does.
+    """Somebody who was let in. `name` is who it is, for the log of what he does.
+
+    `may` is `"read"`, `"all"`, or the actions that he may take beside looking: `{"retry", "cancel"}`, of `retry`,
+    `cancel` and `copy` for tasks, `pause` and `resume` for queues and schedules, `run` and `forget` for schedules.
+    Raises ValueError for any other word.
 
     Example:
-        `return Visitor(may="all", name=user.email)` in the function that is given as `auth=`
+        `return Visitor(may={"retry", "cancel"}, name=user.email)` in the function that is given as `auth=`
     """
 
-    may: str = May.ALL
+    may: str | Collection[str] = May.ALL
     name: str = ""
 
     def __post_init__(self) -> None:
-        if self.may not in set(May):
-            raise ValueError(f"may is one of {', '.join(May)}, not {self.may!r}")
+        if not isinstance(self.may, str):
+            object.__setattr__(self, "may", frozenset(self.may))
+        unknown = sorted(self._rights - set(_RIGHTS), key=str)
+        if unknown:
+            raise ValueError(f"may is one of {', '.join(_RIGHTS)}, or several of them, not {unknown[0]!r}")
 
     @property
     def may_act(self) -> bool:
         """He may change something, and not only look."""
-        return self.may == May.ALL
+        return bool(self._rights - {May.READ})
+
+    def can(self, action: str) -> bool:
+        """Whether he may do this."""
+        return not self._rights.isdisjoint({May.ALL, action})
+
+    @property
+    def _rights(self) -> frozenset[str]:
+        return frozenset({self.may} if isinstance(self.may, str) else self.may)
 
 
 async def visitor(request: Request, auth: Auth) -> Visitor | None:
     """Whom `auth` lets in, and with which rights; None: nobody. Raises TypeError for an answer that means nothing."""
     answer = await _asked(auth, request)
     match answer:
-        case None | False | "" | 0:
-            return None
-        case Visitor(name=""):
-            return Visitor(may=answer.may, name=_name_of(request))
         case Visitor():
-            return answer
+            return _named(answer, request) if answer.may else None
         case True:
-            return Visitor(name=_name_of(request))
-        case str() if answer in set(May):
-            return Visitor(may=answer, name=_name_of(request))
+            return _named(Visitor(), request)
         case _ if not answer:
             return None
+        case str() if answer in _RIGHTS:
+            return _named(Visitor(may=answer), request)
+        case _ if rights := _rights_in(answer):
+            return _named(Visitor(may=rights), request)
         case _:
             raise TypeError(
-                f"auth= returned {type(answer).__name__}: it returns None or False (nobody comes in), 'read', 'all', "
-                "True (the same), or Visitor(may='all', name=...)"
+                f"auth= returned {type(answer).__name__}: it returns None or False (nobody comes in), 'read', 'all' "
+                f"or True, actions such as {{'retry', 'cancel'}}, of {', '.join(Act)}, or Visitor(may=..., name=...)"
             )
 
 
@@ -109,6 +138,18 @@ async def _asked(auth: Auth, request: Request) -> object:
         return await auth(request)
     answer = await run_in_threadpool(auth, request)
     return await answer if inspect.isawaitable(answer) else answer
+
+
+def _rights_in(answer: object) -> frozenset[str]:
+    """The rights that a collection names; none, if anything in it is none."""
+    if not isinstance(answer, set | frozenset | list | tuple):
+        return frozenset()
+    words = cast("Collection[str]", answer)
+    return frozenset(words) if all(word in _RIGHTS for word in words) else frozenset()
+
+
+def _named(who: Visitor, request: Request) -> Visitor:
+    return who if who.name else replace(who, name=_name_of(request))
 
 
 def _name_of(request: Request) -> str:

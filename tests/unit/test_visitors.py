@@ -1,10 +1,12 @@
 """Who is let in, by what `auth` returned, and what counts as this machine."""
 
+from typing import Any
+
 import pytest
 from starlette.requests import Request
 
 from afterwards import Visitor
-from afterwards.visitors import is_loopback, visitor
+from afterwards.visitors import Act, is_loopback, visitor
 
 
 def request(client: str = "203.0.113.7", **headers: str) -> Request:
@@ -29,7 +31,35 @@ async def test_nobody_is_let_in_by_something_falsy(answer: object):
     assert await visitor(request(), lambda request: answer) is None
 
 
-@pytest.mark.parametrize("answer", ["write", 1, object(), {"admin": True}])
+@pytest.mark.parametrize("answer", [{"retry", "cancel"}, ["cancel", "retry"], ("retry", "cancel", "retry")])
+async def test_who_may_take_some_actions_may_look_and_no_more(answer: object):
+    who = await visitor(request(), lambda request: answer)
+    assert who == Visitor(may={"retry", "cancel"}, name="203.0.113.7")
+    assert who is not None
+    assert [action for action in Act if who.can(action)] == ["retry", "cancel"]
+
+
+@pytest.mark.parametrize(
+    ("may", "can", "may_act"),
+    [
+        ("all", list(Act), True),
+        ("read", [], False),
+        ({"read"}, [], False),
+        ("pause", ["pause"], True),
+        ({"read", "run"}, ["run"], True),
+        (["all", "read"], list(Act), True),
+    ],
+)
+def test_what_a_visitor_can_do_goes_by_his_rights(may: Any, can: list[str], may_act: bool):
+    who = Visitor(may=may)
+    assert ([action for action in Act if who.can(action)], who.may_act) == (can, may_act)
+
+
+async def test_a_visitor_without_any_right_is_nobody():
+    assert await visitor(request(), lambda request: Visitor(may=set(), name="ada")) is None
+
+
+@pytest.mark.parametrize("answer", ["write", 1, object(), {"admin": True}, {"retry", "write"}, [["retry"]], {1}])
 async def test_an_answer_that_means_nothing_is_an_error_and_lets_nobody_in(answer: object):
     with pytest.raises(TypeError, match="auth= returned"):
         await visitor(request(), lambda request: answer)
@@ -59,8 +89,10 @@ async def test_a_visitor_has_the_name_of_an_authenticated_user():
 
 
 def test_a_right_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match="read, all"):
+    with pytest.raises(ValueError, match=r"read, all, retry.*not 'write'"):
         Visitor(may="write")
+    with pytest.raises(ValueError, match="not 'write'"):
+        Visitor(may={"retry", "write"})
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from afterwards.dashboard import showing
 from afterwards.dashboard.gate import NONCE, TOKEN, VISITOR
+from afterwards.dashboard.minutes import Minutes
 from afterwards.dashboard.pulse import Pulse
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Steered
@@ -35,6 +36,7 @@ PAGES = (
     ("queues", "Queues"),
     ("schedules", "Schedules"),
     ("workers", "Workers"),
+    ("actions", "Actions"),
 )
 
 
@@ -45,6 +47,7 @@ class Desk:
         self.house = house
         self.redaction = redaction
         self.pulse = Pulse(house)
+        self.minutes = Minutes(house.events)
         self._templates = Environment(
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
@@ -65,8 +68,7 @@ class Desk:
             "now": census.now,
             "census": census,
             "store": self.house.store.description,
-            "may_act": who.may_act,
-            "who": who.name,
+            "who": who,
             "states": list(State),
             "did": _did(request.query_params),
             "steady": False,
@@ -83,6 +85,11 @@ class Desk:
         place = f"{prefix_of(request)}/{path}" + (f"?{urlencode(given)}" if given else "")
         return RedirectResponse(place, 303)
 
+    def demand(self, request: Request, action: str) -> None:
+        """Raises HTTPException if the visitor may not take this action."""
+        if not visitor_of(request).can(action):
+            raise HTTPException(403, f"Whoever runs this app has not given you the right to {action}.")
+
     def say(self, request: Request, verb: str, *subjects: str) -> None:
         """Something was done, and by whom."""
         self.pulse.forget()
@@ -94,9 +101,9 @@ class Desk:
 
         async def refused(request: Request, error: Exception) -> Response:
             assert isinstance(error, HTTPException)
-            title = "There is no such page" if error.status_code == 404 and error.detail == "Not Found" else "No"
-            detail = "" if error.detail == "Not Found" else error.detail
-            return await self.refuse(request, title, detail, error.status_code)
+            if error.status_code == 404 and error.detail == "Not Found":
+                return await self.refuse(request, "There is no such page", "", 404)
+            return await self.refuse(request, _REFUSED.get(error.status_code, "No"), error.detail, error.status_code)
 
         async def away(request: Request, error: Exception) -> Response:
             what_now = "It does not answer at the moment. What it has stored is safe; this page comes back with it."
@@ -131,6 +138,12 @@ def prefix_of(request: Request) -> str:
     return "/" + quote(path) if path else ""
 
 
+_REFUSED = {
+    400: "That cannot be done",
+    403: "You may not do that",
+    404: "It is not there",
+    413: "That is too much",
+}
 _DONE = {
     "retry": "{} will run again.",
     "cancel": "{} cancelled, or asked to stop.",
@@ -138,6 +151,7 @@ _DONE = {
     "resume": "Resumed.",
     "run": "Asked to run once, now.",
     "forget": "Forgotten.",
+    "copy": "This is the copy: a new task, with the same arguments.",
 }
 
 

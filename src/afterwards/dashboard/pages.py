@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from afterwards.dashboard import steering, tables, views
+from afterwards.dashboard import copying, steering, tables, views
 from afterwards.streaming import EventStream
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ def routes(desk: Desk) -> list[BaseRoute]:
         page("/queues", tables.queues),
         page("/schedules", tables.schedules),
         page("/workers", tables.workers),
+        page("/actions", tables.actions),
         page("/live", live),
         action("/act/tasks", steering.act_on_tasks),
+        action("/act/copy", copying.act_on_copy),
         action("/act/queues", steering.act_on_queue),
         action("/act/schedules", steering.act_on_schedule),
         Mount("/static", StaticFiles(packages=[("afterwards", "dashboard/static")])),

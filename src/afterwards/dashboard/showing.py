@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from afterwards.phrases import ago, ahead, duration
+from afterwards.harmless import harmless
+from afterwards.phrases import ago, ahead, amount, duration
 from afterwards.tasks import Hold, Progress, State, Task
+from afterwards.visitors import Act, Visitor
 
 LONGEST_TEXT = 10_000
 LONGEST_LINE = 160
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HELD = {
     Hold.AFTER: "waits for the task before it in its request",
     Hold.UNKNOWN: "no worker knows its function",
@@ -82,11 +86,7 @@ def cut(text: str) -> str:
 
 def visible(text: str) -> str:
     """Marks that turn the direction of writing, and control characters, are written out."""
-    return "".join(one if one in "\n\t" or _is_plain(one) else f"\\u{ord(one):04x}" for one in text)
-
-
-def _is_plain(character: str) -> bool:
-    return character.isprintable() or character == " "
+    return harmless(text, keep="\n\t")
 
 
 def first_line(text: str) -> str:
@@ -121,7 +121,25 @@ def percent(progress: Progress | None) -> tuple[float, float, str] | None:
     return None if progress is None else (progress.done, progress.of or 0, visible(progress.say))
 
 
+def brief_text(text: str) -> str:
+    """A name in one line."""
+    line = harmless(text[: LONGEST_LINE + 1])
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
+
+
+def is_id(text: str) -> bool:
+    """Whether it can be a task's id."""
+    return _ID.fullmatch(text) is not None
+
+
+def rights(who: Visitor) -> str:
+    """What he may do, in words."""
+    may = [action for action in Act if who.can(action)]
+    return "may look" if not may else "may do all" if len(may) == len(Act) else f"may look, {', '.join(may)}"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
+    "amount": amount,
     "exact": exact,
     "relative": relative,
     "length_of": length,
@@ -135,4 +153,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "held": held,
     "moment": moment,
     "percent": percent,
+    "brief_text": brief_text,
+    "is_id": is_id,
+    "rights": rights,
 }

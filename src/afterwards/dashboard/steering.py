@@ -31,7 +31,7 @@ async def confirm(desk: Desk, request: Request) -> Response:
     """Counts what an order would change, shows some of it, and asks. Changes nothing."""
     query = request.query_params
     verb, everything = query.get("verb", ""), query.get("all") == "1"
-    _check(verb)
+    _check(desk, request, verb)
     try:
         wanted = parse(query.get("q", "")) if everything else _these(query.getlist("id"))
     except ValueError as error:
@@ -61,7 +61,7 @@ async def act_on_tasks(desk: Desk, request: Request) -> Response:
     """Retry or cancel; all that match are those that were counted, and none that came since."""
     form = await read(request)
     verb, everything = form.one("verb"), form.one("all") == "1"
-    _check(verb)
+    _check(desk, request, verb)
     try:
         wanted = parse(form.one("q")) if everything else _these(form.all("id"))
         until = datetime.fromisoformat(form.one("until")) if form.one("until") else None
@@ -91,6 +91,7 @@ async def act_on_queue(desk: Desk, request: Request) -> Response:
     verb, name = form.one("verb"), form.one("name")
     if verb not in ("pause", "resume") or not name:
         raise HTTPException(400, "A queue can be paused or resumed.")
+    desk.demand(request, verb)
     await desk.house.store.pause(name, paused=verb == "pause")
     desk.say(request, verb, name)
     return desk.to(request, "queues", did=verb)
@@ -102,15 +103,17 @@ async def act_on_schedule(desk: Desk, request: Request) -> Response:
     verb, name = form.one("verb"), form.one("name")
     if verb not in set(Steer):
         raise HTTPException(400, "A schedule can be paused, resumed, run or forgotten.")
+    desk.demand(request, verb)
     if not await desk.house.store.steer(name, Steer(verb)):
         raise HTTPException(404, "There is no schedule of this name any more.")
     desk.say(request, verb, name)
     return desk.to(request, "schedules", did=verb)
 
 
-def _check(verb: str) -> None:
+def _check(desk: Desk, request: Request, verb: str) -> None:
     if verb not in VERBS:
         raise HTTPException(400, "Tasks can be retried or cancelled.")
+    desk.demand(request, verb)
 
 
 def _these(ids: list[str]) -> Query:

@@ -80,6 +80,11 @@ async def workers(desk: Desk, request: Request) -> Response:
     return await desk.page(request, "workers.html", "workers", running=running)
 
 
+async def actions(desk: Desk, request: Request) -> Response:
+    """What people did in this process."""
+    return await desk.page(request, "actions.html", "actions", minutes=desk.minutes.newest, since=desk.minutes.since)
+
+
 async def _running(desk: Desk, by: Callable[[Task], str | None]) -> Counter[str]:
     """How many run by queue, or by worker."""
     found = await desk.house.store.find(Search(state=State.RUNNING), limit=RUNNING)

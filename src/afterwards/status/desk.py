@@ -18,7 +18,7 @@ from afterwards.redaction import Redaction
 from afterwards.status.portrait import Portrait, as_event, brief, full
 from afterwards.streaming import BEAT, HEARTBEAT, EventStream, event
 from afterwards.tasks import Task, TaskId
-from afterwards.visitors import Auth, Visitor, visitor
+from afterwards.visitors import Act, Auth, Visitor, visitor
 
 NO_STORE = {"cache-control": "no-store"}
 RETRY_LINE = "retry: 1000\n\n"  # milliseconds until a client that was cut off comes again
@@ -48,7 +48,7 @@ class StatusDesk:
     async def cancel(self, request: Request, task_id: TaskId) -> Response:
         """A waiting task never runs, a running one is asked to stop; one that has ended stays as it is."""
         who = await self._visitor(request)
-        if who is None or not who.may_act:
+        if who is None or not who.can(Act.CANCEL):
             raise HTTPException(403, "This task may be looked at, but not cancelled.")
         await self._task(task_id)
         if await self._house.store.cancel([task_id]):
