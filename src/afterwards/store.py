@@ -9,6 +9,7 @@ from typing import Protocol
 from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome
 from afterwards.schedules import Agenda, Plan, Steer, Tick
+from afterwards.tallies import Tally
 from afterwards.tasks import (
     Added,
     Call,
@@ -104,6 +105,8 @@ class Store(Protocol):
 
         The quotas that it declares hold from now on, for tasks that wait and runs that go on too; of two workers that
         declare the same one, the last to sign on decides. One ends when no worker that is signed on declares it.
+
+        The tallies of those who have gone are put together, so that there are not ever more of them.
         """
         ...
 
@@ -132,8 +135,20 @@ class Store(Protocol):
         """
         ...
 
-    async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
-        """Prolong the worker's lease, to end `lease` from now. No row: lost."""
+    async def renew(self, worker: WorkerId, *, lease: timedelta, tally: Tally | None = None) -> Renewal:
+        """Prolong the worker's lease, to end `lease` from now. No row: lost.
+
+        A `tally` is all that it has counted since it signed on, and takes the place of what it brought before; not of
+        one that is lost.
+        """
+        ...
+
+    async def tallies(self) -> dict[WorkerId, Tally]:
+        """What workers have counted: of each that is signed on and has brought a tally, and of those who have gone.
+
+        The latter under names of no worker, or of workers that were. Added up, all of them together never fall. One
+        that a newer version wrote in a form of its own is left out.
+        """
         ...
 
     async def note(self, notes: Sequence[Note]) -> list[Claim]:
@@ -189,8 +204,10 @@ class Store(Protocol):
         """
         ...
 
-    async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
+    async def sign_off(self, worker: WorkerId, *, leaving: bool = False, tally: Tally | None = None) -> None:
         """The worker stops: what it still holds waits again, with no attempt or crash spent, and its row goes.
+
+        Its `tally` is kept as by `renew`, and stays when the row has gone, here and by `rescue`.
 
         With `leaving`, its row and tasks stay, marked: threads that cannot be stopped still run them. They are
         returned by `rescue` once the process is gone or the lease over, with no attempt or crash spent.

@@ -30,6 +30,7 @@ VERBS: dict[str, Callable[[TimedStore], Awaitable[object]]] = {
     "claim": lambda store: claim_all(store, NOBODY),
     "settle": lambda store: store.settle([done(a_claim())]),
     "renew": lambda store: store.renew(NOBODY, lease=LEASE),
+    "tallies": lambda store: store.tallies(),
     "cancellations": lambda store: store.cancellations(NOBODY),
     "claims": lambda store: store.claims(NOBODY),
     "note": lambda store: store.note([Note(claim=a_claim(), progress=Progress(done=1, of=2))]),

@@ -22,7 +22,7 @@ ANYTHING: dict[str, object] = {"queue": None, "name": None, "after": None, "limi
 CLAIM = {"worker": "w", "limit": 10, "suspects": 1, "unknown": "[]", "now": NOW, "asks": 1}
 
 SMALL_TABLES = {
-    *(f"afterwards_{table}" for table in ("workers", "paused", "store", "schedules", "quotas")),
+    *(f"afterwards_{table}" for table in ("workers", "paused", "store", "schedules", "quotas", "tallies")),
     "sqlite_master",
 }
 

@@ -593,18 +593,48 @@ ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid, label =
     signed_on = excluded.signed_on, expires = excluded.expires, leaving = false
 
 -- name: renew
--- No row changed: the worker was believed dead, and is lost. The clock is told either way.
+-- No row changed: the worker was believed dead, and is lost. The clock is told either way. What it has counted goes along,
+-- for nobody but itself writes to that row.
 WITH renewed AS (
     UPDATE afterwards_workers SET expires = least({now} + :lease::interval, {last}) WHERE id = :worker RETURNING id
+),
+counted AS (
+    INSERT INTO afterwards_tallies (worker, tally)
+    SELECT id, :tally::text FROM renewed WHERE :tally::text IS NOT NULL
+    ON CONFLICT (worker) DO UPDATE SET tally = excluded.tally
 )
 SELECT {now}, EXISTS (SELECT 1 FROM renewed)
+
+-- name: keep_tally
+-- The same by itself, for a worker that goes; its row is locked.
+INSERT INTO afterwards_tallies (worker, tally)
+SELECT id, :tally::text FROM afterwards_workers WHERE id = :worker AND :tally::text IS NOT NULL
+ON CONFLICT (worker) DO UPDATE SET tally = excluded.tally
+
+-- name: list_tallies
+-- A row for each worker that is signed on, and a few for those who have gone.
+SELECT worker, tally FROM afterwards_tallies
+
+-- name: gone_tallies
+-- Of those who have gone, but for what another worker that signs on is just putting together.
+SELECT worker, tally FROM afterwards_tallies AS tally
+WHERE NOT EXISTS (SELECT 1 FROM afterwards_workers AS w WHERE w.id = tally.worker)
+FOR UPDATE SKIP LOCKED
+
+-- name: forget_tallies
+-- They are about to be put together, in the same transaction.
+DELETE FROM afterwards_tallies WHERE worker = ANY(:workers::text[])
+
+-- name: put_tally
+-- What those who have gone had counted.
+INSERT INTO afterwards_tallies (worker, tally) VALUES (:worker, :tally)
 
 -- name: mark_leaving
 -- It claims nothing from now on; what it still runs stays with it.
 UPDATE afterwards_workers SET leaving = true WHERE id = :worker
 
 -- name: take_worker
--- Before its tasks are given back: waits for whoever is just claiming for it.
+-- Before its tasks are given back, or it is marked: waits for whoever is just claiming for it.
 SELECT id FROM afterwards_workers WHERE id = :worker FOR UPDATE
 
 -- name: forget_worker

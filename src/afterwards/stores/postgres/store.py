@@ -33,6 +33,7 @@ from afterwards.stores.postgres.scheduling import Planning, Steering
 from afterwards.stores.postgres.settling import Settlement
 from afterwards.stores.postgres.steering import Pausing, Pruning
 from afterwards.stores.postgres.workers import Leave, Prolonging
+from afterwards.tallies import Tally
 from afterwards.tasks import (
     Added,
     Call,
@@ -140,8 +141,11 @@ class PostgresStore:
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
         return await self._ask(verbs.SETTLE, Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by))
 
-    async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
-        return await self._ask(verbs.RENEW, Prolonging(worker=worker, lease=lease))
+    async def renew(self, worker: WorkerId, *, lease: timedelta, tally: Tally | None = None) -> Renewal:
+        return await self._ask(verbs.RENEW, Prolonging(worker=worker, lease=lease, tally=tally))
+
+    async def tallies(self) -> dict[WorkerId, Tally]:
+        return await self._ask(verbs.TALLIES, None)
 
     async def note(self, notes: Sequence[Note]) -> list[Claim]:
         return await self._ask(verbs.NOTE, tuple(notes))
@@ -170,8 +174,8 @@ class PostgresStore:
     async def sweep(self, *, after: Gate | None = None) -> Gate | None:
         return await self._ask(verbs.SWEEP, after)
 
-    async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
-        await self._ask(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving))
+    async def sign_off(self, worker: WorkerId, *, leaving: bool = False, tally: Tally | None = None) -> None:
+        await self._ask(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving, tally=tally))
 
     async def wait(self, worker: WorkerId, *, timeout: float, suspects: bool, unknown: Collection[str] = ()) -> Woken:
         ends, office = time.monotonic() + timeout, self._office

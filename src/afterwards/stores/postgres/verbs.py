@@ -12,6 +12,7 @@ from afterwards.stores.postgres import (
     scheduling,
     settling,
     steering,
+    tallies,
     workers,
 )
 from afterwards.stores.postgres.errands import Counter, Verb, each
@@ -85,6 +86,7 @@ NOTIFY = Verb(doing="waking others", counter=WATCH, write=each(_notify), simple=
 STATES = Verb(doing="asking for states", counter=LOOK, write=each(looking.states), simple=True)
 FIND = Verb(doing="finding tasks", counter=LOOK, write=each(looking.find), simple=True)
 CENSUS = Verb(doing="counting tasks", counter=LOOK, write=each(looking.census))
+TALLIES = Verb(doing="reading tallies", counter=LOOK, write=each(tallies.tallies), simple=True)
 HAND_OVER = Verb(doing="handing tasks over", counter=LOOK, write=each(moving.hand_over), simple=True)
 RETRY = Verb(doing="retrying tasks", counter=LOOK, write=each(steering.retry), again=False)
 CANCEL = Verb(doing="cancelling tasks", counter=LOOK, write=each(steering.cancel), again=False)

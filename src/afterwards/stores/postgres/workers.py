@@ -12,24 +12,28 @@ from afterwards import kept
 from afterwards.stores.postgres import rows
 from afterwards.stores.postgres.gates import declare
 from afterwards.stores.postgres.rescuing import give_back
+from afterwards.stores.postgres.tallies import put_gone_together, text_of
 from afterwards.stores.postgres.transaction import Transaction
+from afterwards.tallies import Tally
 from afterwards.tasks import Claim, Note, Renewal, WorkerCard, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prolonging:
-    """Whose lease is to end how long from now."""
+    """Whose lease is to end how long from now, and what it has counted."""
 
     worker: WorkerId
     lease: timedelta
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
-    """Who goes; `leaving`: not yet quite."""
+    """Who goes, and what it has counted; `leaving`: not yet quite."""
 
     worker: WorkerId
     leaving: bool
+    tally: Tally | None = None
 
 
 async def sign_on(transaction: Transaction, card: WorkerCard) -> None:
@@ -47,22 +51,25 @@ async def sign_on(transaction: Transaction, card: WorkerCard) -> None:
     )
     await declare(transaction, card.quotas)
     await free_unknown(transaction, card.functions)
+    await put_gone_together(transaction)
     transaction.rings = True
 
 
 async def renew(transaction: Transaction, prolonging: Prolonging) -> Renewal:
     """Prolong the lease of a worker that is still known."""
-    [row] = await transaction.rows("renew", worker=prolonging.worker, lease=rows.wait(prolonging.lease))
+    lease, tally = rows.wait(prolonging.lease), text_of(prolonging.tally)
+    [row] = await transaction.rows("renew", worker=prolonging.worker, lease=lease, tally=tally)
     now, is_known = cast("tuple[datetime, bool]", row)
     return Renewal(lost=not is_known, now=now)
 
 
 async def sign_off(transaction: Transaction, leave: Leave) -> None:
     """Give back what it holds and forget it; or only mark it."""
+    await transaction.execute("take_worker", worker=leave.worker)
+    await transaction.execute("keep_tally", worker=leave.worker, tally=text_of(leave.tally))
     if leave.leaving:
         await transaction.execute("mark_leaving", worker=leave.worker)
         return
-    await transaction.execute("take_worker", worker=leave.worker)
     await give_back(transaction, leave.worker)
     await transaction.execute("forget_worker", worker=leave.worker)
 

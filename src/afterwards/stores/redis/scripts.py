@@ -12,7 +12,7 @@ _STANDS_ON = re.compile(r"^-- with: ([\w ]+)$", re.MULTILINE)
 _NAMES = (
     *("meta", "calls", "lives", "texts", "index", "waiting", "suspects", "followers", "unknown", "running", "stopping"),
     *("ended", "workers", "leases", "paused", "lines", "schedules", "holders", "twins", "names", "kept"),
-    *("quotas", "declared", "limited", "gates", "standing", "openings", "opens", "passes"),
+    *("quotas", "declared", "limited", "gates", "standing", "openings", "opens", "passes", "tallies"),
 )
 
 

@@ -31,6 +31,7 @@ from afterwards.stores.redis.steering import Pausing, Pruning
 from afterwards.stores.redis.threads import Standing, Threads
 from afterwards.stores.redis.trouble import too_long
 from afterwards.stores.redis.workers import Freeing, Leave, Prolonging
+from afterwards.tallies import Tally
 from afterwards.tasks import (
     Added,
     Call,
@@ -135,8 +136,11 @@ class RedisStore:
         settlement = Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by)
         return await self._write(verbs.SETTLE, settlement, give_back=self._give_back_settled)
 
-    async def renew(self, worker: WorkerId, *, lease: timedelta) -> Renewal:
-        return await self._watch(verbs.RENEW, Prolonging(worker=worker, lease=lease))
+    async def renew(self, worker: WorkerId, *, lease: timedelta, tally: Tally | None = None) -> Renewal:
+        return await self._watch(verbs.RENEW, Prolonging(worker=worker, lease=lease, tally=tally))
+
+    async def tallies(self) -> dict[WorkerId, Tally]:
+        return await self._look(verbs.TALLIES, None)
 
     async def note(self, notes: Sequence[Note]) -> list[Claim]:
         return await self._watch(verbs.NOTE, tuple(notes))
@@ -176,8 +180,8 @@ class RedisStore:
     async def sweep(self, *, after: Gate | None = None) -> Gate | None:
         return await self._write(verbs.SWEEP, after)
 
-    async def sign_off(self, worker: WorkerId, *, leaving: bool = False) -> None:
-        await self._write(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving))
+    async def sign_off(self, worker: WorkerId, *, leaving: bool = False, tally: Tally | None = None) -> None:
+        await self._write(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving, tally=tally))
 
     async def wait(self, worker: WorkerId, *, timeout: float, suspects: bool, unknown: Collection[str] = ()) -> Woken:
         ends, threads = time.monotonic() + timeout, self._threads

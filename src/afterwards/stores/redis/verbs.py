@@ -9,6 +9,7 @@ from afterwards.stores.redis.looking import census, find, states
 from afterwards.stores.redis.moving import forget, hand_over, receive
 from afterwards.stores.redis.rescuing import rescue
 from afterwards.stores.redis.steering import cancel, pause, prune, retry
+from afterwards.stores.redis.tallies import tallies
 from afterwards.stores.redis.workers import (
     cancellations,
     claims,
@@ -53,6 +54,7 @@ STATES = Verb(doing="asking for states", talk=alone(states))
 FIND = Verb(doing="finding tasks", talk=alone(find))
 HAND_OVER = Verb(doing="handing tasks over", talk=alone(hand_over))
 CENSUS = Verb(doing="counting tasks", talk=alone(census))
+TALLIES = Verb(doing="reading tallies", talk=alone(tallies))
 AGENDA = Verb(doing="listing schedules", talk=alone(scheduling.agenda))
 PLAN = Verb(doing="planning schedules", talk=alone(scheduling.plan))
 TICK = Verb(doing="making ticks", talk=alone(scheduling.tick), durable=True)

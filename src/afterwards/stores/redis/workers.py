@@ -11,23 +11,27 @@ from uuid import UUID
 from afterwards import kept, stored
 from afterwards.stores.redis import rows
 from afterwards.stores.redis.errands import Argument, Ask, Talk
+from afterwards.stores.redis.tallies import put_gone_together, tally_argument
+from afterwards.tallies import Tally
 from afterwards.tasks import Claim, Note, Renewal, SignedOn, WorkerCard, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prolonging:
-    """Whose lease is to end how long from now."""
+    """Whose lease is to end how long from now, and what it has counted."""
 
     worker: WorkerId
     lease: timedelta
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
-    """Who goes; `leaving`: not yet quite."""
+    """Who goes, and what it has counted; `leaving`: not yet quite."""
 
     worker: WorkerId
     leaving: bool
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +45,19 @@ class Freeing:
 def sign_on(card: WorkerCard) -> Talk[None]:
     """Make it known."""
     yield Ask("sign_on", rows.card_arguments(card))
+    yield from put_gone_together()
 
 
 def renew(prolonging: Prolonging) -> Talk[Renewal]:
     """Prolong the lease of a worker that is still known."""
-    lost, now = cast(
-        "tuple[int, bytes]", (yield Ask("renew", [prolonging.worker, stored.microseconds(prolonging.lease)]))
-    )
+    lease, tally = stored.microseconds(prolonging.lease), tally_argument(prolonging.tally)
+    lost, now = cast("tuple[int, bytes]", (yield Ask("renew", [prolonging.worker, lease, tally])))
     return Renewal(lost=bool(lost), now=stored.instant(int(now)))
 
 
 def sign_off(leave: Leave) -> Talk[None]:
     """Give back what it holds and forget it; or only mark it."""
-    yield Ask("sign_off", [leave.worker, int(leave.leaving)])
+    yield Ask("sign_off", [leave.worker, int(leave.leaving), tally_argument(leave.tally)])
 
 
 def free_unknown(freeing: Freeing) -> Talk[int]:

@@ -74,6 +74,12 @@ def metadata(dialect: Literal["sqlite", "postgresql"]) -> MetaData:
         Column("quotas", types.texts, nullable=False, server_default=types.none),
     )
     Table("afterwards_paused", made, Column("queue", types.word, primary_key=True))
+    Table(
+        "afterwards_tallies",
+        made,
+        Column("worker", types.word, primary_key=True),
+        Column("tally", Text(), nullable=False),
+    )
     _add_schedules(made, types)
     _add_keys(made, types)
     _add_quotas(made, types)

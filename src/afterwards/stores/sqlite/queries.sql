@@ -465,6 +465,25 @@ ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid, label =
 -- No row changed: the worker was believed dead, and is lost.
 UPDATE afterwards_workers SET expires = :expires WHERE id = :worker
 
+-- name: keep_tally
+-- Of a worker that is signed on: what one that is lost has counted since may be counted by others too.
+INSERT INTO afterwards_tallies (worker, tally)
+SELECT id, :tally FROM afterwards_workers WHERE id = :worker
+ON CONFLICT (worker) DO UPDATE SET tally = excluded.tally
+
+-- name: list_tallies
+-- All of them, and which of their workers are signed on.
+SELECT json_group_array(json_array(worker, tally, worker IN (SELECT id FROM afterwards_workers)))
+FROM afterwards_tallies
+
+-- name: forget_tallies
+-- They are about to be put together, in the same transaction.
+DELETE FROM afterwards_tallies WHERE worker IN (SELECT value FROM json_each(:workers))
+
+-- name: put_tally
+-- What those who have gone had counted.
+INSERT INTO afterwards_tallies (worker, tally) VALUES (:worker, :tally)
+
 -- name: mark_leaving
 -- It claims nothing from now on; what it still runs stays with it.
 UPDATE afterwards_workers SET leaving = 1 WHERE id = :worker

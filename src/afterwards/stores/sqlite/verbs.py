@@ -12,6 +12,7 @@ from afterwards.stores.sqlite.moving import forget, hand_over, receive
 from afterwards.stores.sqlite.rescuing import rescue
 from afterwards.stores.sqlite.settling import settle, settle_apart
 from afterwards.stores.sqlite.steering import cancel, pause, prune, retry
+from afterwards.stores.sqlite.tallies import tallies
 from afterwards.stores.sqlite.transaction import Transaction
 from afterwards.stores.sqlite.workers import cancellations, claims, free_unknown, note, renew, sign_off, sign_on
 
@@ -46,6 +47,7 @@ STATES = Verb(doing="asking for states", write=each(states))
 FIND = Verb(doing="finding tasks", write=each(find))
 HAND_OVER = Verb(doing="handing tasks over", write=each(hand_over))
 CENSUS = Verb(doing="counting tasks", write=each(census))
+TALLIES = Verb(doing="reading tallies", write=each(tallies))
 AGENDA = Verb(doing="listing schedules", write=each(scheduling.agenda))
 PLAN = Verb(doing="planning schedules", write=each(scheduling.plan))
 TICK = Verb(doing="making ticks", write=each(scheduling.tick), durable=True)

@@ -12,24 +12,28 @@ from afterwards import kept, stored
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.gates import declare
 from afterwards.stores.sqlite.rescuing import give_back
+from afterwards.stores.sqlite.tallies import keep, put_gone_together
 from afterwards.stores.sqlite.transaction import Transaction, as_list
+from afterwards.tallies import Tally
 from afterwards.tasks import Claim, Note, Renewal, WorkerCard, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prolonging:
-    """Whose lease is to end how long from now."""
+    """Whose lease is to end how long from now, and what it has counted."""
 
     worker: WorkerId
     lease: timedelta
+    tally: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leave:
-    """Who goes; `leaving`: not yet quite."""
+    """Who goes, and what it has counted; `leaving`: not yet quite."""
 
     worker: WorkerId
     leaving: bool
+    tally: Tally | None = None
 
 
 def sign_on(transaction: Transaction, card: WorkerCard) -> None:
@@ -47,6 +51,7 @@ def sign_on(transaction: Transaction, card: WorkerCard) -> None:
     )
     declare(transaction, card.quotas)
     free_unknown(transaction, card.functions)
+    put_gone_together(transaction)
     transaction.rings = True
 
 
@@ -55,11 +60,13 @@ def renew(transaction: Transaction, prolonging: Prolonging) -> Renewal:
     changed = transaction.execute(
         "renew", worker=prolonging.worker, expires=stored.later(transaction.now, prolonging.lease)
     )
+    keep(transaction, prolonging.worker, prolonging.tally)
     return Renewal(lost=not changed, now=stored.instant(transaction.now))
 
 
 def sign_off(transaction: Transaction, leave: Leave) -> None:
     """Give back what it holds and forget it; or only mark it."""
+    keep(transaction, leave.worker, leave.tally)
     if leave.leaving:
         transaction.execute("mark_leaving", worker=leave.worker)
         return

@@ -2,7 +2,7 @@
 -- A worker stops: what it holds waits again, with no attempt or crash spent, and its card goes. What was asked to stop
 -- is cancelled instead, which frees its followers. A leaving worker is only marked.
 --
--- ARGV: worker, whether it is leaving.
+-- ARGV: worker, whether it is leaving, what it has counted or ''.
 
 local worker, is_leaving = ARGV[FIRST], ARGV[FIRST + 1] == '1'
 
@@ -28,6 +28,7 @@ if is_leaving then
         local parts = split(card)
         parts[5] = '1'
         call('HSET', WORKERS, worker, concat(parts, '\0'))
+        keep_tally(worker, ARGV[FIRST + 2])
     end
     return answer({})
 end
@@ -41,6 +42,7 @@ for _, member in ipairs(of_worker(RUNNING, worker, -1)) do
     end
 end
 free_followers(over, '')
+keep_tally(worker, ARGV[FIRST + 2])
 call('HDEL', WORKERS, worker)
 call('ZREM', LEASES, worker)
 return answer({})

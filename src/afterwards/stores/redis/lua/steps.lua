@@ -181,6 +181,13 @@ local function free_followers(ids, claimer)
     return claimed
 end
 
+-- What a worker that is signed on has counted, in place of what it brought before. Empty: nothing new.
+local function keep_tally(worker, tally)
+    if tally ~= '' and call('HEXISTS', WORKERS, worker) == 1 then
+        call('HSET', TALLIES, worker, tally)
+    end
+end
+
 -- A task as it is told to the caller.
 local function told(id)
     local life = call('HGET', LIVES, id)
