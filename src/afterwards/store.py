@@ -12,6 +12,7 @@ from afterwards.schedules import Agenda, Plan, Steer, Tick
 from afterwards.tallies import Tally
 from afterwards.tasks import (
     Added,
+    Bookmark,
     Call,
     Census,
     Claim,
@@ -21,6 +22,7 @@ from afterwards.tasks import (
     Search,
     Settled,
     SignedOn,
+    Sought,
     State,
     Task,
     TaskId,
@@ -230,6 +232,16 @@ class Store(Protocol):
 
     async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
         """Tasks that match, newest first; with `after`, those older than it."""
+        ...
+
+    async def seek(
+        self, search: Search, *, states: Collection[State], limit: int, bookmark: Bookmark | None = None
+    ) -> Sought:
+        """The ids of tasks that match and are in one of these states, newest first: up to `limit`, from a bookmark on.
+
+        It may bring fewer, even none, and say where it goes on. Whoever follows it to the end meets each task once at
+        most, and every one that matched as long as he looked; the bookmark outlives the tasks around it.
+        """
         ...
 
     async def census(self) -> Census:

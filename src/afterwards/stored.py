@@ -189,6 +189,11 @@ def failure_text(failure: Failure) -> str:
     return json.dumps({part: cleaned(text) for part, text in texts.items()}, ensure_ascii=False)
 
 
+def in_json(text: str) -> str:
+    """A text as it stands between the quotes, where a failure is stored."""
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
 def retry_text(policy: Retry) -> str:
     """A policy as it is stored."""
     return json.dumps(retry_as_json(policy))

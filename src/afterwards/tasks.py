@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,6 +14,7 @@ from afterwards.retries import Retry
 
 TaskId = UUID
 WorkerId = NewType("WorkerId", str)
+Bookmark = NewType("Bookmark", str)  # where a search goes on, in a store's own words; it outlives the tasks around it
 
 DEFAULT_QUEUE = "default"
 DEFAULT_PRIORITY = 5
@@ -302,12 +303,38 @@ class Woken(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What to look for; None does not narrow."""
+    """What to look for; None does not narrow.
+
+    `error` is the class of the last error, as `Failure.kind` has it: with a dot in it the whole name, without one the
+    class of this name in whichever module. `key` finds who holds it and who held it. Added when, is said by two aware
+    instants: at `added_after` or later, and earlier than `added_before`.
+    """
 
     ids: tuple[TaskId, ...] | None = None
     state: State | None = None
     queue: str | None = None
     name: str | None = None
+    error: str | None = None
+    key: str | None = None
+    added_after: datetime | None = None
+    added_before: datetime | None = None
+
+    def among(self, states: Iterable[State]) -> tuple[State, ...]:
+        """Of these states those in which it looks."""
+        return tuple(state for state in states if self.state in (None, state))
+
+    @property
+    def error_ending(self) -> str | None:
+        """How the whole name of its error may end, where only the bare one is asked for."""
+        return None if self.error is None or "." in self.error else f".{self.error}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """The ids of some tasks that match a search, the newest first; and where it goes on, None at the end."""
+
+    ids: list[TaskId]
+    next: Bookmark | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,16 @@ import pytest
 
 from afterwards.stores.postgres.migrations import sql_since
 from afterwards.stores.postgres.statements import STATEMENTS
+from afterwards.tasks import State
 from tests import databases
 
 LIMIT = 100
 FILL = """
-INSERT INTO afterwards_tasks (id, name, arguments, queue, priority, state, held, after, due, added, ended, freed)
+INSERT INTO afterwards_tasks (
+    id, name, arguments, queue, priority, state, held, after, due, added, ended, freed, error, key
+)
 SELECT gen_random_uuid(), 'tests:work', '{{}}', '{queue}', {priority}, '{state}', {held}, {after},
-    now() + interval '{due}' + n * interval '1 microsecond', now(), {ended}, {freed}
+    now() + interval '{due}' + n * interval '1 microsecond', now(), {ended}, {freed}, {error}, {key}
 FROM generate_series(1, {count}) AS n
 """
 
@@ -36,6 +39,8 @@ def fill(connection: psycopg.Connection[Any], count: int, **columns: str) -> Non
         "due": "-1 hour",
         "ended": "NULL",
         "freed": "false",
+        "error": "NULL",
+        "key": "NULL",
     }
     connection.execute(FILL.format(count=count, **{**usual, **columns}).encode())
 
@@ -124,6 +129,8 @@ CLAIM: dict[str, object] = {
     "asks": True,
     "takes": True,
 }
+SEARCHES = ("ids", "queue", "name", "error", "error_ending", "key", "added_after", "added_before", "after", "bookmark")
+ANYTHING: dict[str, object] = {**dict.fromkeys(SEARCHES), "states": list(State), "limit": 50}
 GATE = {"gate": "function:tests:work", "key": ""}
 
 
@@ -158,11 +165,7 @@ def test_outcomes_find_their_tasks_and_followers_by_index(crowded: psycopg.Conne
         ("prune", {"older_than": timedelta(0), "limit": 100}, "afterwards_ended"),
         ("held_keys", {"key_names": ["n"], "keys": ["k"]}, "afterwards_tasks_id_key"),
         ("known_calls", {"ids": [uuid4()]}, "afterwards_tasks_id_key"),
-        (
-            "find_by_id",
-            {"ids": [uuid4()], "state": None, "queue": None, "name": None, "after": None, "limit": 9},
-            "afterwards_tasks_id_key",
-        ),
+        ("find_by_id", {**ANYTHING, "ids": [uuid4()]}, "afterwards_tasks_id_key"),
         ("dropped_tasks", {"workers": ["w"], "limit": 100}, "afterwards_running"),
         ("cancellations", {"worker": "w"}, "afterwards_running"),
         ("claims", {"worker": "w"}, "afterwards_running"),
@@ -182,3 +185,43 @@ def test_every_other_question_of_workers_has_its_index(
     assert index in indexes_of_tasks(plan)
     assert indexes_of_tasks(plan) <= {index, "afterwards_tasks_pkey"}
     assert rows_read(plan) < 1000
+
+
+ENDED = {"ended": "now()", "freed": "true"}
+
+
+@pytest.fixture(scope="module")
+def failures(crowded: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+    """The same with failures of three classes, under keys, and done tasks on top; as statistics know it."""
+    for kind in ("m.Oops", "n.Oops", "Alas"):
+        fill(crowded, 20_000, state="failed", error=f"""'{{"kind": "{kind}"}}'""", key="'k' || n % 200", **ENDED)
+    fill(crowded, 2_000, error="""'{"kind": "m.Oops"}'""")
+    fill(crowded, 10_000, state="done", **ENDED)
+    crowded.execute("ANALYZE")
+    return crowded
+
+
+@pytest.mark.parametrize(
+    ("way", "values", "index"),
+    [
+        ("by_error", {"error": "Oops", "error_ending": ".Oops", "states": ["failed"]}, "afterwards_errors"),
+        ("by_error", {"error": "n.Oops"}, "afterwards_errors"),
+        ("by_error", {"error": "Oops", "error_ending": ".Oops", "states": ["cancelled"]}, "afterwards_errors"),
+        ("by_key", {"key": "k7"}, "afterwards_of_key"),
+        ("by_state", {"states": ["failed"]}, "afterwards_failed"),
+        ("by_state", {"states": ["running", "cancelled"], "queue": "rare"}, "afterwards_cancelled"),
+    ],
+)
+def test_a_search_reads_little_more_than_it_brings(
+    failures: psycopg.Connection[Any], way: str, values: dict[str, object], index: str
+):
+    for statement in (f"find_{way}", f"seek_{way}"):
+        plan = plan_of(failures, statement, **{**ANYTHING, **values})
+        assert index in indexes_of_tasks(plan)
+        assert rows_read(plan) < 700, statement
+
+
+def test_a_page_of_a_search_costs_the_same_wherever_it_begins(failures: psycopg.Connection[Any]):
+    values = {**ANYTHING, "error": "Oops", "error_ending": ".Oops", "states": ["failed"]}
+    [[first]] = failures.execute("SELECT min(sequence) FROM afterwards_tasks WHERE error IS NOT NULL").fetchall()
+    assert rows_read(plan_of(failures, "seek_by_error", **{**values, "bookmark": first + 100})) < 700

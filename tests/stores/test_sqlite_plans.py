@@ -12,13 +12,17 @@ import pytest
 
 from afterwards.stores.sqlite.migrations import migrate
 from afterwards.stores.sqlite.statements import STATEMENTS
+from afterwards.tasks import State
 
 NOW = 1_800_000_000_000_000
 MINUTE = 60_000_000
 COUNT_EVERY = 10
 FEW, MANY = 100, 20_000
 
-ANYTHING: dict[str, object] = {"queue": None, "name": None, "after": None, "limit": 50}
+SEARCHES = ("queue", "name", "error", "error_ending", "key", "added_after", "added_before", "after", "bookmark")
+ANYTHING: dict[str, object] = {**dict.fromkeys(SEARCHES), "limit": 50, "states": json.dumps(list(State))}
+ANY_STATE: dict[str, object] = {**ANYTHING, **{state.value: 1 for state in State}}
+OOPS = {"error": "Oops", "error_ending": ".Oops"}
 CLAIM = {"worker": "w", "limit": 10, "suspects": 1, "unknown": "[]", "now": NOW, "asks": 1}
 
 SMALL_TABLES = {
@@ -131,11 +135,13 @@ def test_a_paused_backlog_costs_nothing(connection: sqlite3.Connection):
         ("drop_keys", {"ids": '["a"]'}),
         ("drop_twins", {"ids": '["a"]'}),
         ("drop_old_keys", {"limit": 100, "now": NOW}),
-        ("find_waiting", ANYTHING),
-        ("find_running", ANYTHING),
-        ("find_failed", ANYTHING),
-        ("find_cancelled", ANYTHING),
-        ("find_by_id", {**ANYTHING, "ids": '["a"]', "state": None}),
+        ("seek_by_state", ANY_STATE),
+        ("seek_by_state", {**ANY_STATE, "waiting": 0, "queue": "rare"}),
+        ("seek_by_error", {**ANYTHING, **OOPS}),
+        ("seek_by_error", {**ANYTHING, **OOPS, "states": '["running"]', "added_after": 0}),
+        ("seek_by_key", {**ANYTHING, "key": "k"}),
+        ("seek_by_id", {**ANYTHING, "ids": '["a"]'}),
+        ("seek_newest", ANYTHING),
         ("hand_over", {"after": None, "limit": 50}),
         ("waiting_among", {"ids": '["a"]'}),
         ("forget_tasks", {"ids": '["a"]'}),
@@ -161,7 +167,7 @@ def test_a_statement_costs_the_same_in_a_large_table(
     assert steps(connection, statement, **values) < few * 1.5 + 200
 
 
-@pytest.mark.parametrize("name", sorted(set(STATEMENTS) - {"find_tasks"}))
+@pytest.mark.parametrize("name", sorted(set(STATEMENTS) - {"seek_newest"}))
 def test_no_statement_reads_the_whole_table(connection: sqlite3.Connection, name: str):
     fill(connection, FEW)
     connection.execute("ANALYZE")
@@ -184,6 +190,38 @@ def test_a_page_of_what_is_handed_over_costs_the_same_wherever_it_begins(connect
     first = steps(connection, "hand_over", after=None, limit=50)
     [last] = connection.execute("SELECT id FROM afterwards_tasks ORDER BY sequence LIMIT 1 OFFSET ?", [MANY - 100])
     assert steps(connection, "hand_over", after=last[0], limit=50) < first * 1.5 + 200
+
+
+AN_ERROR = """json_object('kind', 'mod' || (n % 7) || '.Oops')"""
+
+
+@pytest.mark.parametrize(
+    ("statement", "values"),
+    [
+        ("seek_by_error", {**ANYTHING, **OOPS}),
+        ("seek_by_error", {**ANYTHING, "error": "mod3.Oops"}),
+        ("seek_by_key", {**ANYTHING, "key": "k"}),
+        ("seek_by_state", {**ANY_STATE, "waiting": 0}),
+        ("seek_newest", ANYTHING),
+    ],
+)
+def test_a_page_of_a_search_costs_the_same_wherever_it_begins(
+    connection: sqlite3.Connection, statement: str, values: dict[str, object]
+):
+    fill(connection, MANY, state="'failed'", ended="n", freed=1, error=AN_ERROR, key="'k'")
+    first = steps(connection, statement, **values)
+    [last] = connection.execute("SELECT id FROM afterwards_tasks ORDER BY sequence LIMIT 1 OFFSET 1000").fetchone()
+    assert steps(connection, statement, **{**values, "after": last}) < first * 1.5 + 200
+
+
+def test_other_errors_and_states_cost_a_search_nothing(connection: sqlite3.Connection):
+    fill(connection, FEW, state="'failed'", ended="n", freed=1, error=AN_ERROR)
+    sought = {**ANYTHING, **OOPS, "states": '["failed"]'}
+    few = steps(connection, "seek_by_error", **sought)
+    fill(connection, MANY, error=AN_ERROR)
+    fill(connection, MANY, state="'failed'", ended="n", freed=1, error="""'{"kind": "Alas"}'""")
+    fill(connection, MANY, state="'done'", ended="n", freed=1)
+    assert steps(connection, "seek_by_error", **sought) < few * 1.5 + 200
 
 
 def test_many_queues_cost_a_few_look_ups_each(connection: sqlite3.Connection):

@@ -11,24 +11,27 @@ from uuid import UUID
 
 from afterwards.stores.postgres import rows
 from afterwards.stores.postgres.transaction import Transaction
-from afterwards.tasks import Census, Hold, Search, SignedOn, State, Task, TaskId, WorkerId
+from afterwards.tasks import Bookmark, Census, Hold, Search, SignedOn, Sought, State, Task, TaskId, WorkerId
 
-_BY_STATE = {
-    State.WAITING: "find_waiting",
-    State.RUNNING: "find_running",
-    State.FAILED: "find_failed",
-    State.CANCELLED: "find_cancelled",
+_SEEK = {
+    "find_by_id": "seek_by_id",
+    "find_by_key": "seek_by_key",
+    "find_by_error": "seek_by_error",
+    "find_by_state": "seek_by_state",
+    "find_newest": "seek_newest",
 }
 CountRow = tuple[datetime | None, str, str, str | None, int, int, datetime | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A part of what a search finds."""
+    """A part of what a search finds, in some states."""
 
     search: Search
+    states: tuple[State, ...]
     limit: int
-    after: TaskId | None
+    after: TaskId | None = None
+    bookmark: Bookmark | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +51,44 @@ async def states(transaction: Transaction, ids: Sequence[TaskId]) -> dict[TaskId
 
 async def find(transaction: Transaction, page: Page) -> list[Task]:
     """The tasks of the page, newest first."""
+    return rows.tasks(await transaction.rows(_way(page), **_values(page)))
+
+
+async def seek(transaction: Transaction, page: Page) -> Sought:
+    """Their ids, and where the next page begins."""
+    found = cast("list[tuple[int, UUID]]", await transaction.rows(_SEEK[_way(page)], **_values(page)))
+    goes_on = 0 < page.limit <= len(found)
+    return Sought(ids=[rows.own(id) for _, id in found], next=Bookmark(str(found[-1][0])) if goes_on else None)
+
+
+def _way(page: Page) -> str:
+    """By what leads to the fewest."""
     search = page.search
-    values: dict[str, object] = {
+    if search.ids is not None:
+        return "find_by_id"
+    if search.key is not None:
+        return "find_by_key"
+    if search.error is not None:
+        return "find_by_error"
+    return "find_newest" if State.DONE in page.states else "find_by_state"
+
+
+def _values(page: Page) -> dict[str, object]:
+    search = page.search
+    return {
+        "ids": list(search.ids or ()),
+        "states": list(page.states),
         "queue": search.queue,
         "name": search.name,
-        "state": search.state,
+        "error": search.error,
+        "error_ending": search.error_ending,
+        "key": search.key,
+        "added_after": None if search.added_after is None else rows.aware(search.added_after),
+        "added_before": None if search.added_before is None else rows.aware(search.added_before),
         "after": page.after,
+        "bookmark": None if page.bookmark is None else int(page.bookmark),
         "limit": max(page.limit, 0),
     }
-    if search.ids is not None:
-        return rows.tasks(await transaction.rows("find_by_id", ids=list(search.ids), **values))
-    if search.state in (State.DONE, None):
-        return rows.tasks(await transaction.rows("find_tasks", **values))
-    return rows.tasks(await transaction.rows(_BY_STATE[search.state], **values))
 
 
 async def until_due(transaction: Transaction, glance: Glance) -> float | None:

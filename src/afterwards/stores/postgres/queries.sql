@@ -910,11 +910,33 @@ free AS (
 )
 DELETE FROM afterwards_twins AS twin USING forgotten WHERE forgotten.key IS NOT NULL AND twin.task = forgotten.id
 
--- fragment: page
--- The rest of every search.
+-- fragment: kind
+-- The class of the last error, in the words of its index.
+((error::json ->> 'kind') COLLATE "C")
+
+-- fragment: is_error
+-- An error of this class, by its whole name or by how that ends, if one is asked for. Not where the index has led to it
+-- already: the planner would take that for rarer than it is, and sort what it could read in order.
+(
+    :error::text IS NULL
+    OR error IS NOT NULL AND ({kind} = :error OR right({kind}, length(:error_ending)) = :error_ending)
+)
+
+-- fragment: matches
+-- What a search may narrow by, beyond what leads to a task.
 (:queue::text IS NULL OR queue = :queue) AND (:name::text IS NULL OR name = :name)
-AND (:after::uuid IS NULL OR sequence < {place_of_last})
-ORDER BY sequence DESC LIMIT :limit
+AND (:key::text IS NULL OR key = :key)
+AND (:added_after::timestamptz IS NULL OR added >= :added_after)
+AND (:added_before::timestamptz IS NULL OR added < :added_before)
+
+-- fragment: page
+-- The rest of every search. The place moves the start of the range, so that no page is read twice.
+sequence < CASE WHEN :after::uuid IS NULL THEN coalesce(:bookmark::bigint, 9223372036854775807) ELSE {place_of_last} END
+AND {matches} ORDER BY sequence DESC LIMIT :limit
+
+-- fragment: is_wanted
+-- In one of these states.
+state = ANY(:states::text[])
 
 -- name: states
 -- By the index of ids; under the id that was asked for, which may be another name.
@@ -922,42 +944,103 @@ SELECT wanted.id, task.state FROM unnest(:ids::uuid[]) AS wanted (id)
 LEFT JOIN afterwards_twins AS twin ON twin.id = wanted.id
 JOIN afterwards_tasks AS task ON task.id = coalesce(twin.task, wanted.id)
 
--- name: find_by_id
+-- fragment: sought_by_id
 -- By the index of ids; the other conditions filter these few.
-SELECT {task} FROM afterwards_tasks AS task
+SELECT sequence, id FROM afterwards_tasks
 WHERE id = ANY(ARRAY(
     SELECT id FROM unnest(:ids::uuid[]) AS id UNION SELECT task FROM afterwards_twins WHERE id = ANY(:ids::uuid[])
 ))
-AND (:state::text IS NULL OR state = :state) AND {page}
+AND {is_wanted} AND {is_error} AND {page}
 
--- name: find_waiting
--- The few that wait may stand among millions that ended, and there is no index of them all: so by the five that hold
--- them, each of which may also be the quicker read backwards through the table.
-SELECT {task} FROM (
-    (SELECT * FROM afterwards_tasks WHERE {is_claimable} AND {page})
-    UNION ALL (SELECT * FROM afterwards_tasks WHERE {is_suspect} AND {page})
-    UNION ALL (SELECT * FROM afterwards_tasks WHERE held = 'after' AND {page})
-    UNION ALL (SELECT * FROM afterwards_tasks WHERE held = 'unknown' AND {page})
-    UNION ALL (SELECT * FROM afterwards_tasks WHERE {is_standing} AND {page})
+-- fragment: sought_by_key
+-- By an index for this question.
+SELECT sequence, id FROM afterwards_tasks WHERE key = :key AND {is_wanted} AND {is_error} AND {page}
+
+-- fragment: sought_by_error
+-- By an index for this question: a jump from class to class, of which there are few, since a bare name may be that of
+-- several. Then one range for each class and state, of which the newest are merged.
+WITH RECURSIVE class (kind) AS (
+    (SELECT {kind} FROM afterwards_tasks WHERE error IS NOT NULL ORDER BY {kind} LIMIT 1)
+    UNION ALL
+    SELECT next.kind FROM class CROSS JOIN LATERAL (
+        SELECT {kind} AS kind FROM afterwards_tasks WHERE error IS NOT NULL AND {kind} > class.kind
+        ORDER BY {kind} LIMIT 1
+    ) AS next
+)
+SELECT task.sequence, task.id
+FROM class CROSS JOIN unnest(:states::text[]) AS wanted (state) CROSS JOIN LATERAL (
+    SELECT sequence, id FROM afterwards_tasks
+    WHERE error IS NOT NULL AND {kind} = class.kind AND afterwards_tasks.state = wanted.state AND {page}
+) AS task
+WHERE class.kind = :error OR right(class.kind, length(:error_ending)) = :error_ending
+ORDER BY sequence DESC LIMIT :limit
+
+-- fragment: sought_by_state
+-- By an index for each state but that of the many that are done. The few that wait may stand among millions of those, and
+-- there is no index of them all: so by the five that hold them, each of which may also be the quicker read backwards
+-- through the table. What runs is as much as the workers hold.
+SELECT sequence, id FROM (
+    (SELECT sequence, id FROM afterwards_tasks WHERE 'waiting' = ANY(:states) AND {is_claimable} AND {page})
+    UNION ALL (SELECT sequence, id FROM afterwards_tasks WHERE 'waiting' = ANY(:states) AND {is_suspect} AND {page})
+    UNION ALL (SELECT sequence, id FROM afterwards_tasks WHERE 'waiting' = ANY(:states) AND held = 'after' AND {page})
+    UNION ALL (SELECT sequence, id FROM afterwards_tasks WHERE 'waiting' = ANY(:states) AND held = 'unknown' AND {page})
+    UNION ALL (SELECT sequence, id FROM afterwards_tasks WHERE 'waiting' = ANY(:states) AND {is_standing} AND {page})
+    UNION ALL (SELECT sequence, id FROM afterwards_tasks WHERE 'running' = ANY(:states) AND state = 'running' AND {page})
+    UNION ALL (SELECT sequence, id FROM afterwards_tasks WHERE 'failed' = ANY(:states) AND state = 'failed' AND {page})
+    UNION ALL (
+        SELECT sequence, id FROM afterwards_tasks WHERE 'cancelled' = ANY(:states::text[]) AND state = 'cancelled' AND {page}
+    )
 ) AS task
 ORDER BY sequence DESC LIMIT :limit
 
--- name: find_running
--- By the index of the running, which are as many as the workers hold.
-SELECT {task} FROM afterwards_tasks AS task WHERE state = 'running' AND {page}
-
--- name: find_failed
--- By an index for this question.
-SELECT {task} FROM afterwards_tasks AS task WHERE state = 'failed' AND {page}
-
--- name: find_cancelled
--- By an index for this question.
-SELECT {task} FROM afterwards_tasks AS task WHERE state = 'cancelled' AND {page}
-
--- name: find_tasks
+-- fragment: sought_newest
 -- Backwards through the table until `limit` are found: of done tasks, the many, that is soon. For a rare name or queue
 -- it may have to look at all, so no worker's statement waits behind it.
-SELECT {task} FROM afterwards_tasks AS task WHERE (:state::text IS NULL OR state = :state) AND {page}
+SELECT sequence, id FROM afterwards_tasks WHERE {is_wanted} AND {page}
+
+-- fragment: tasks_sought
+-- The whole tasks of what a search has found, which goes before.
+SELECT {task} FROM afterwards_tasks AS task WHERE sequence = ANY(ARRAY(SELECT sequence FROM sought)) ORDER BY sequence DESC
+
+-- name: find_by_id
+-- For ids.
+WITH sought AS ({sought_by_id}) {tasks_sought}
+
+-- name: seek_by_id
+-- The same without the tasks.
+{sought_by_id}
+
+-- name: find_by_key
+-- For a key.
+WITH sought AS ({sought_by_key}) {tasks_sought}
+
+-- name: seek_by_key
+-- The same without the tasks.
+{sought_by_key}
+
+-- name: find_by_error
+-- For a class of error.
+WITH sought AS ({sought_by_error}) {tasks_sought}
+
+-- name: seek_by_error
+-- The same without the tasks.
+{sought_by_error}
+
+-- name: find_by_state
+-- For states of which there are few.
+WITH sought AS ({sought_by_state}) {tasks_sought}
+
+-- name: seek_by_state
+-- The same without the tasks.
+{sought_by_state}
+
+-- name: find_newest
+-- For the others.
+WITH sought AS ({sought_newest}) {tasks_sought}
+
+-- name: seek_newest
+-- The same without the tasks.
+{sought_newest}
 
 -- name: count_tasks
 -- Everything at one moment, each part by its own index: what is counted, of what kind, why it is held, how many,

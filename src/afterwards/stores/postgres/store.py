@@ -36,6 +36,7 @@ from afterwards.stores.postgres.workers import Leave, Prolonging
 from afterwards.tallies import Tally
 from afterwards.tasks import (
     Added,
+    Bookmark,
     Call,
     Census,
     Claim,
@@ -45,6 +46,7 @@ from afterwards.tasks import (
     Search,
     Settled,
     SignedOn,
+    Sought,
     State,
     Task,
     TaskId,
@@ -204,7 +206,13 @@ class PostgresStore:
         return await self._ask(verbs.STATES, tuple(ids))
 
     async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
-        return await self._ask(verbs.FIND, Page(search=search, limit=limit, after=after))
+        return await self._ask(verbs.FIND, Page(search=search, states=search.among(State), limit=limit, after=after))
+
+    async def seek(
+        self, search: Search, *, states: Collection[State], limit: int, bookmark: Bookmark | None = None
+    ) -> Sought:
+        page = Page(search=search, states=search.among(states), limit=limit, bookmark=bookmark)
+        return await self._ask(verbs.SEEK, page)
 
     async def census(self) -> Census:
         return await self._ask(verbs.CENSUS, None)

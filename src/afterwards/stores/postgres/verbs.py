@@ -85,6 +85,7 @@ NOTIFY = Verb(doing="waking others", counter=WATCH, write=each(_notify), simple=
 
 STATES = Verb(doing="asking for states", counter=LOOK, write=each(looking.states), simple=True)
 FIND = Verb(doing="finding tasks", counter=LOOK, write=each(looking.find), simple=True)
+SEEK = Verb(doing="seeking tasks", counter=LOOK, write=each(looking.seek), simple=True)
 CENSUS = Verb(doing="counting tasks", counter=LOOK, write=each(looking.census))
 TALLIES = Verb(doing="reading tallies", counter=LOOK, write=each(tallies.tallies), simple=True)
 HAND_OVER = Verb(doing="handing tasks over", counter=LOOK, write=each(moving.hand_over), simple=True)

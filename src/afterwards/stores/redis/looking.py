@@ -6,25 +6,28 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
+from uuid import UUID
 
 from afterwards import stored
 from afterwards.stores.redis import rows
-from afterwards.stores.redis.errands import Argument, Ask, Talk
+from afterwards.stores.redis.errands import Ask, Talk
 from afterwards.stores.redis.workers import unknown_names, workers
-from afterwards.tasks import Census, Hold, Search, State, Task, TaskId
+from afterwards.tasks import Bookmark, Census, Hold, Search, Sought, State, Task, TaskId
 
 Counted = tuple[bytes, list[tuple[bytes, bytes, int]], int, int, int, list[bytes], list[bytes], int, int]
 
 _MOST_STATES = 1_000
+_LOOK = 1_000  # tasks that one script looks at, so that none takes long and others come between
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A part of what a search finds."""
+    """A part of what a search finds, in some states; it begins at a bookmark, or after a task."""
 
     search: Search
+    states: tuple[State, ...]
     limit: int
-    after: TaskId | None
+    start: Bookmark | TaskId | None = None
 
 
 def states(ids: Sequence[TaskId]) -> Talk[dict[TaskId, State]]:
@@ -36,21 +39,27 @@ def states(ids: Sequence[TaskId]) -> Talk[dict[TaskId, State]]:
     return {id: rows.STATES[letter] for id, letter in known if letter in rows.STATES}
 
 
-def find(page: Page) -> Talk[list[Task]]:
-    """The tasks of the page, newest first."""
-    search = page.search
-    if page.limit <= 0 or search.ids == ():
-        return []
-    arguments: list[Argument] = [
-        page.limit,
-        "" if search.state is None else rows.NUMBERS[search.state],
-        "" if search.queue is None else f"={search.queue}",
-        "" if search.name is None else f"={search.name}",
-        "" if page.after is None else page.after.hex,
-    ]
-    if search.ids is None:
-        return rows.tasks((yield Ask("find", arguments)))
-    return rows.tasks((yield Ask("find_by_id", [*arguments, *(id.hex for id in search.ids)])))
+def find(page: Page) -> Talk[tuple[list[Task], Bookmark | None]]:
+    """Some of the tasks that match, newest first, and where it goes on."""
+    told, bookmark = yield from _part(page, whole=True)
+    return rows.tasks(told), bookmark
+
+
+def seek(page: Page) -> Talk[Sought]:
+    """Their ids."""
+    told, bookmark = yield from _part(page, whole=False)
+    return Sought(ids=rows.ids(told), next=bookmark)
+
+
+def _part(page: Page, *, whole: bool) -> Talk[tuple[object, Bookmark | None]]:
+    ids = page.search.ids
+    if page.limit <= 0 or ids == ():
+        return [], None
+    start = page.start.hex if isinstance(page.start, UUID) else page.start or ""
+    arguments = [*rows.search_arguments(page.search, page.states), page.limit, _LOOK, start, "1" if whole else ""]
+    asked = Ask("find", arguments) if ids is None else Ask("find_by_id", [*arguments, *(id.hex for id in ids)])
+    told, following = cast("tuple[object, bytes]", (yield asked))
+    return told, Bookmark(following.decode()) if following else None
 
 
 def census(_: None) -> Talk[Census]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
@@ -11,7 +11,7 @@ from afterwards import kept, stored
 from afterwards.outcomes import Ending, Outcome
 from afterwards.quotas import Quota
 from afterwards.stores.redis.errands import Argument
-from afterwards.tasks import Call, Hold, SignedOn, State, Task, TaskId, WorkerCard, WorkerId
+from afterwards.tasks import Call, Hold, Search, SignedOn, State, Task, TaskId, WorkerCard, WorkerId
 
 STATES = {"1": State.WAITING, "2": State.RUNNING, "3": State.DONE, "4": State.FAILED, "5": State.CANCELLED}
 NUMBERS = {state: number for number, state in STATES.items()}
@@ -101,6 +101,20 @@ def received_arguments(task: Task, hold: Hold | None) -> tuple[Argument, ...]:
         kept.logs_text(task.logs) if task.logs else "",
         task.limit_key,
     )
+
+
+def search_arguments(search: Search, states: Iterable[State]) -> list[Argument]:
+    """A search as search.lua takes it, in these states."""
+    return [
+        "".join(NUMBERS[state] for state in states),
+        *("" if word is None else f"={word}" for word in (search.queue, search.name, search.key)),
+        "" if search.error is None else f"={stored.in_json(search.error)}",
+        "" if search.error_ending is None else stored.in_json(search.error_ending),
+        *(
+            "" if instant is None else stored.microseconds_at(instant)
+            for instant in (search.added_after, search.added_before)
+        ),
+    ]
 
 
 def _deadline(deadline: datetime | timedelta | None) -> Argument:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TypeAlias, TypeVar, cast
 
 from afterwards import forks, stored
@@ -15,7 +16,7 @@ from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
 from afterwards.outcomes import Outcome, returned
 from afterwards.schedules import Agenda, Plan, Steer, Tick
-from afterwards.stores.redis import adding, verbs
+from afterwards.stores.redis import adding, parts, verbs
 from afterwards.stores.redis.adding import Addition
 from afterwards.stores.redis.address import address_of
 from afterwards.stores.redis.claiming import Wish
@@ -30,10 +31,11 @@ from afterwards.stores.redis.settling import Settlement
 from afterwards.stores.redis.steering import Pausing, Pruning
 from afterwards.stores.redis.threads import Standing, Threads
 from afterwards.stores.redis.trouble import too_long
-from afterwards.stores.redis.workers import Freeing, Leave, Prolonging
+from afterwards.stores.redis.workers import Leave, Prolonging
 from afterwards.tallies import Tally
 from afterwards.tasks import (
     Added,
+    Bookmark,
     Call,
     Census,
     Claim,
@@ -43,6 +45,7 @@ from afterwards.tasks import (
     Search,
     Settled,
     SignedOn,
+    Sought,
     State,
     Task,
     TaskId,
@@ -56,7 +59,6 @@ Answer = TypeVar("Answer")
 GiveBack: TypeAlias = Callable[[Answer], None]
 
 _POLL = 1.0  # seconds, jittered: what is heard is only a hint, this stands behind it
-_PAGE, _PART = 200, 1_000  # tasks that one script reads or changes, so that none takes long and others come between
 
 
 class RedisStore:
@@ -161,21 +163,10 @@ class RedisStore:
         return await self._watch(verbs.UNKNOWN_NAMES, None)
 
     async def free_unknown(self, names: Collection[str]) -> int:
-        freeing = Freeing(names=tuple(names), limit=_PART)
-        freed = 0
-        while names and (some := await self._write(verbs.FREE_UNKNOWN, freeing)):
-            freed += some
-        return freed
+        return await parts.free(partial(self._write, verbs.FREE_UNKNOWN), tuple(names))
 
     async def prune(self, *, older_than: timedelta, limit: int) -> int:
-        deleted = 0
-        while deleted < limit:
-            part = min(limit - deleted, _PART)
-            some = await self._write(verbs.PRUNE, Pruning(older_than=older_than, limit=part))
-            deleted += some
-            if some < part:
-                break
-        return deleted
+        return await parts.prune(partial(self._write, verbs.PRUNE), Pruning(older_than=older_than, limit=limit))
 
     async def sweep(self, *, after: Gate | None = None) -> Gate | None:
         return await self._write(verbs.SWEEP, after)
@@ -204,23 +195,23 @@ class RedisStore:
         return await self._look(verbs.STATES, tuple(ids))
 
     async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
-        found: list[Task] = []
-        while len(found) < limit:
-            page = Page(search=search, limit=min(limit - len(found), _PAGE), after=found[-1].id if found else after)
-            tasks = await self._look(verbs.FIND, page)
-            found += tasks
-            if len(tasks) < page.limit:
-                break
-        return found
+        page = Page(search=search, states=search.among(State), limit=limit, start=after)
+        return await parts.find(partial(self._look, verbs.FIND), page)
+
+    async def seek(
+        self, search: Search, *, states: Collection[State], limit: int, bookmark: Bookmark | None = None
+    ) -> Sought:
+        page = Page(search=search, states=search.among(states), limit=limit, start=bookmark)
+        return await self._look(verbs.SEEK, page)
 
     async def census(self) -> Census:
         return await self._look(verbs.CENSUS, None)
 
     async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._in_parts(verbs.RETRY, tuple(ids))
+        return await parts.change(partial(self._write, verbs.RETRY), tuple(ids))
 
     async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._in_parts(verbs.CANCEL, tuple(ids))
+        return await parts.change(partial(self._write, verbs.CANCEL), tuple(ids))
 
     async def pause(self, queue: str, *, paused: bool) -> None:
         await self._write(verbs.PAUSE, Pausing(queue=queue, paused=paused))
@@ -268,13 +259,6 @@ class RedisStore:
     ) -> Answer:
         desk = self._threads.intake if verb.durable else self._threads.writer
         return await self._ask(desk, verb, request, give_back=give_back)
-
-    async def _in_parts(self, verb: Verb[tuple[TaskId, ...], list[TaskId]], ids: tuple[TaskId, ...]) -> list[TaskId]:
-        changed: list[TaskId] = []
-        for start in range(0, len(ids), _PART):
-            part = await self._write(verb, ids[start : start + _PART])
-            changed += part
-        return changed
 
     async def _watch(self, verb: Verb[Request, Answer], request: Request) -> Answer:
         await self._be_open()

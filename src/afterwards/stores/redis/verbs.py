@@ -5,7 +5,7 @@ from __future__ import annotations
 from afterwards.stores.redis import adding, claiming, scheduling, settling
 from afterwards.stores.redis.errands import Ask, Talk, Verb, alone
 from afterwards.stores.redis.gates import sweep
-from afterwards.stores.redis.looking import census, find, states
+from afterwards.stores.redis.looking import census, find, seek, states
 from afterwards.stores.redis.moving import forget, hand_over, receive
 from afterwards.stores.redis.rescuing import rescue
 from afterwards.stores.redis.steering import cancel, pause, prune, retry
@@ -52,6 +52,7 @@ UNKNOWN_NAMES = Verb(doing="listing unknown names", talk=alone(unknown_names))
 UNTIL_DUE = Verb(doing="waiting for tasks", talk=alone(claiming.until_due))
 STATES = Verb(doing="asking for states", talk=alone(states))
 FIND = Verb(doing="finding tasks", talk=alone(find))
+SEEK = Verb(doing="seeking tasks", talk=alone(seek))
 HAND_OVER = Verb(doing="handing tasks over", talk=alone(hand_over))
 CENSUS = Verb(doing="counting tasks", talk=alone(census))
 TALLIES = Verb(doing="reading tallies", talk=alone(tallies))

@@ -6,12 +6,13 @@ Nothing is created from it: the store's own migrations do that, and a test sees 
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     Identity,
     Index,
     Integer,
@@ -27,6 +28,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeEngine
 
 PREFIX = "afterwards_"
+_ERRORS = f"{PREFIX}errors"
 
 TASKS = table("afterwards_tasks")
 """The tasks, by name. A Session with several databases finds them by `binds={TASKS: engine}`."""
@@ -165,6 +167,7 @@ class _SQLite:
     no, none = text("0"), text("'[]'")
     is_suspect, is_no_suspect, is_limited = "suspect = 1", "suspect = 0", "limited = 1"
     openings_of_gate, one_opening, last_of_gates = "afterwards_one_opening", True, "held"
+    of_key: ClassVar = ["key"]
     lists_waiting = True  # which PostgreSQL finds by the claim index
 
     def sequence(self) -> Column[int]:
@@ -175,6 +178,11 @@ class _SQLite:
 
     def more_of_store(self) -> list[Column[int] | Index]:
         return [Column("shared", Integer(), nullable=False, server_default=text("0"))]
+
+    def more_of_tasks(self) -> list[Column[str | None] | Index]:
+        kind = Computed("json_extract(error, '$.kind')", persisted=False)
+        errors = Index(_ERRORS, "kind", "state", sqlite_where=text("error IS NOT NULL"))
+        return [Column("kind", Text(), kind), errors]
 
     def applied(self) -> Column[Any]:
         return Column("applied", Text(), nullable=False)
@@ -193,6 +201,7 @@ class _PostgreSQL:
     no, none = text("false"), text("'{}'")
     is_suspect, is_no_suspect, is_limited = "suspect", "NOT suspect", "limited"
     openings_of_gate, one_opening, last_of_gates = "afterwards_openings_of_gate", False, "sequence"
+    of_key: ClassVar = ["key", "sequence"]
     lists_waiting = False
 
     def sequence(self) -> Column[int]:
@@ -203,6 +212,10 @@ class _PostgreSQL:
 
     def more_of_store(self) -> list[Column[int] | Index]:
         return [Index("afterwards_one_store", text("(true)"), unique=True)]
+
+    def more_of_tasks(self) -> list[Column[str | None] | Index]:
+        kind = text("(error::json ->> 'kind'::text)")
+        return [Index(_ERRORS, kind, "state", "sequence", postgresql_where=text("error IS NOT NULL"))]
 
     def applied(self) -> Column[Any]:
         return Column("applied", self.instant, nullable=False, server_default=text("now()"))
@@ -237,8 +250,7 @@ def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         Column("key", word),
         Column("deadline", instant),
         Column("timeout", types.duration),
-        Column("trace", Text()),
-        Column("chain", Text()),
+        *(Column(name, Text()) for name in ("trace", "chain")),
         Column("unique_for", types.duration),
         Column("keeps", Text()),
         Column("logs", Text()),
@@ -246,6 +258,7 @@ def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         Column("limited", types.boolean, nullable=False, server_default=types.no),
         *(Column(name, word) for name in ("gate", "gate_key")),
         Column("rank", instant),
+        *types.more_of_tasks(),
     )
     _indexes(tasks, types)
 
@@ -264,6 +277,7 @@ def _indexes(tasks: Table, types: _SQLite | _PostgreSQL) -> None:
         "ended": (["ended", "state"], "ended IS NOT NULL"),
         "failed": (["sequence"], "state = 'failed'"),
         "cancelled": (["sequence"], "state = 'cancelled'"),
+        "of_key": (types.of_key, "key IS NOT NULL"),
     }
     if types.lists_waiting:
         indexes["waiting"] = ["sequence"], "state = 'waiting'"

@@ -11,24 +11,19 @@ from uuid import UUID
 
 from afterwards import stored
 from afterwards.stores.sqlite import rows
-from afterwards.stores.sqlite.transaction import Transaction, as_list
-from afterwards.tasks import Census, Hold, Search, SignedOn, State, Task, TaskId, WorkerId
-
-_BY_STATE = {
-    State.WAITING: "find_waiting",
-    State.RUNNING: "find_running",
-    State.FAILED: "find_failed",
-    State.CANCELLED: "find_cancelled",
-}
+from afterwards.stores.sqlite.transaction import Transaction, Value, as_list
+from afterwards.tasks import Bookmark, Census, Hold, Search, SignedOn, Sought, State, Task, TaskId, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A part of what a search finds."""
+    """A part of what a search finds, in some states."""
 
     search: Search
+    states: tuple[State, ...]
     limit: int
-    after: TaskId | None
+    after: TaskId | None = None
+    bookmark: Bookmark | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,21 +43,53 @@ def states(transaction: Transaction, ids: Sequence[TaskId]) -> dict[TaskId, Stat
 
 def find(transaction: Transaction, page: Page) -> list[Task]:
     """The tasks of the page, newest first."""
+    with transaction.part():
+        sequences = [sequence for sequence, _ in _sought(transaction, page)]
+        return rows.tasks(transaction.rows("read_tasks", sequences=as_list(sequences))) if sequences else []
+
+
+def seek(transaction: Transaction, page: Page) -> Sought:
+    """Their ids, and where the next page begins."""
+    found = _sought(transaction, page)
+    goes_on = 0 < page.limit <= len(found)
+    return Sought(ids=[UUID(id) for _, id in found], next=Bookmark(str(found[-1][0])) if goes_on else None)
+
+
+def _sought(transaction: Transaction, page: Page) -> list[tuple[int, str]]:
+    """The sequences and ids of the page's tasks, by what leads to the fewest."""
+    search, values = page.search, _values(page)
+    if search.ids is not None:
+        found = transaction.rows("seek_by_id", ids=as_list([str(id) for id in search.ids]), **values)
+    elif search.key is not None:
+        found = transaction.rows("seek_by_key", **values)
+    elif search.error is not None:
+        found = transaction.rows("seek_by_error", **values)
+    elif State.DONE in page.states:
+        found = transaction.rows("seek_newest", **values)
+    else:
+        found = transaction.rows("seek_by_state", **{state: state in page.states for state in State}, **values)
+    return cast("list[tuple[int, str]]", found)
+
+
+def _values(page: Page) -> dict[str, Value]:
     search = page.search
-    values = {
+    return {
+        "states": as_list(page.states),
         "queue": search.queue,
         "name": search.name,
+        "error": search.error,
+        "error_ending": search.error_ending,
+        "key": search.key,
+        "added_after": _instant(search.added_after),
+        "added_before": _instant(search.added_before),
         "after": None if page.after is None else str(page.after),
+        "bookmark": None if page.bookmark is None else int(page.bookmark),
         "limit": max(page.limit, 0),
     }
-    if search.ids is not None:
-        ids = as_list([str(id) for id in search.ids])
-        found = transaction.rows("find_by_id", ids=ids, state=search.state, **values)
-    elif search.state in (State.DONE, None):
-        found = transaction.rows("find_tasks", state=search.state, **values)
-    else:
-        found = transaction.rows(_BY_STATE[search.state], **values)
-    return rows.tasks(found)
+
+
+def _instant(instant: datetime | None) -> int | None:
+    return None if instant is None else stored.microseconds_at(instant)
 
 
 def until_due(transaction: Transaction, glance: Glance) -> float | None:

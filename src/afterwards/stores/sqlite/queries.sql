@@ -760,11 +760,33 @@ UPDATE afterwards_tasks SET held = NULL WHERE held = 'after' AND after = :id
 -- Whether this is the file of the store, asked by a change that changes nothing: every driver counts those.
 UPDATE afterwards_store SET id = id WHERE id = :store
 
+-- fragment: matches
+-- What a search may narrow by, beyond what leads to a task. The two ways to name an error: whole, or by how it ends.
+(:queue IS NULL OR queue = :queue) AND (:name IS NULL OR name = :name) AND (:key IS NULL OR key = :key)
+AND (:added_after IS NULL OR added >= :added_after) AND (:added_before IS NULL OR added < :added_before)
+AND (:error IS NULL OR {is_error})
+
+-- fragment: is_error
+-- An error of this class.
+(kind = :error OR substr(kind, -length(:error_ending)) = :error_ending)
+
+-- fragment: is_wanted
+-- In one of these states.
+state IN (SELECT value FROM json_each(:states))
+
 -- fragment: page
--- The rest of every search. Paging goes by the sequence of the task last seen; nothing follows one that was pruned.
-(:queue IS NULL OR queue = :queue) AND (:name IS NULL OR name = :name)
-AND (:after IS NULL OR sequence < (SELECT last.sequence FROM afterwards_tasks AS last WHERE last.id = :after))
-ORDER BY sequence DESC LIMIT :limit
+-- The rest of every search. Paging goes by sequence, from that of the task last seen on, and moves the start of the range,
+-- so that no page is read twice; nothing follows a task that was pruned.
+sequence < iif(
+    :after IS NULL,
+    ifnull(:bookmark, 9223372036854775807),
+    (SELECT last.sequence FROM afterwards_tasks AS last WHERE last.id = :after)
+)
+AND {matches} ORDER BY sequence DESC LIMIT :limit
+
+-- fragment: failures
+-- Tasks that have an error, by its class, then by state and sequence.
+afterwards_tasks INDEXED BY afterwards_errors WHERE error IS NOT NULL
 
 -- name: states
 -- By the index of ids; under the id that was asked for, which may be another name.
@@ -774,47 +796,69 @@ SELECT json_group_array(json_array(wanted.id, task.state)) FROM (
 ) AS wanted
 CROSS JOIN afterwards_tasks AS task ON task.id = wanted.named
 
--- name: find_by_id
+-- name: seek_by_id
 -- By the index of ids; the other conditions filter these few.
-SELECT json_group_array({task}) FROM (
-    SELECT * FROM afterwards_tasks
+SELECT json_group_array(json_array(sequence, id)) FROM (
+    SELECT sequence, id FROM afterwards_tasks
     WHERE id IN (
         SELECT value FROM json_each(:ids)
         UNION SELECT task FROM afterwards_twins WHERE id IN (SELECT value FROM json_each(:ids))
     )
-    AND (:state IS NULL OR state = :state) AND {page}
+    AND {is_wanted} AND {page}
 )
 
--- name: find_waiting
--- By an index for this question: the few that wait may stand among millions that ended.
-SELECT json_group_array({task}) FROM (
-    SELECT * FROM afterwards_tasks INDEXED BY afterwards_waiting WHERE state = 'waiting' AND {page}
-)
-
--- name: find_running
--- By the index of the running, which are as many as the workers hold.
-SELECT json_group_array({task}) FROM (
-    SELECT * FROM {running_tasks} AND {page}
-)
-
--- name: find_failed
+-- name: seek_by_key
 -- By an index for this question.
-SELECT json_group_array({task}) FROM (
-    SELECT * FROM afterwards_tasks INDEXED BY afterwards_failed WHERE state = 'failed' AND {page}
+SELECT json_group_array(json_array(sequence, id)) FROM (
+    SELECT sequence, id FROM afterwards_tasks INDEXED BY afterwards_of_key WHERE key = :key AND {is_wanted} AND {page}
 )
 
--- name: find_cancelled
--- By an index for this question.
-SELECT json_group_array({task}) FROM (
-    SELECT * FROM afterwards_tasks INDEXED BY afterwards_cancelled WHERE state = 'cancelled' AND {page}
+-- name: seek_by_error
+-- By an index for this question: a jump from class to class, of which there are few, since a bare name may be that of
+-- several. Then one range for each class and state, of which the newest are merged.
+WITH RECURSIVE class (kind) AS (
+    SELECT min(kind) FROM {failures}
+    UNION ALL
+    SELECT (SELECT min(kind) FROM {failures} AND kind > class.kind) FROM class WHERE class.kind IS NOT NULL
+),
+sought AS (
+    SELECT kind FROM class WHERE {is_error}
+)
+SELECT json_group_array(json_array(sequence, id)) FROM (
+    SELECT task.sequence, task.id
+    FROM sought CROSS JOIN json_each(:states) AS wanted
+    CROSS JOIN afterwards_tasks AS task ON task.sequence IN (
+        SELECT sequence FROM {failures} AND kind = sought.kind AND state = wanted.value AND {page}
+    )
+    ORDER BY task.sequence DESC LIMIT :limit
 )
 
--- name: find_tasks
+-- name: seek_by_state
+-- By an index for each state but that of the many that are done: the few may stand among millions of those. What runs is
+-- as much as the workers hold, and has an index in another order.
+SELECT json_group_array(json_array(sequence, id)) FROM (
+    SELECT sequence, id FROM (
+        SELECT sequence, id FROM afterwards_tasks INDEXED BY afterwards_waiting
+        WHERE :waiting AND state = 'waiting' AND {page}
+    )
+    UNION ALL SELECT sequence, id FROM (
+        SELECT sequence, id FROM {running_tasks} AND :running AND {page}
+    )
+    UNION ALL SELECT sequence, id FROM (
+        SELECT sequence, id FROM afterwards_tasks INDEXED BY afterwards_failed
+        WHERE :failed AND state = 'failed' AND {page}
+    )
+    UNION ALL SELECT sequence, id FROM (
+        SELECT sequence, id FROM afterwards_tasks INDEXED BY afterwards_cancelled
+        WHERE :cancelled AND state = 'cancelled' AND {page}
+    )
+    ORDER BY sequence DESC LIMIT :limit
+)
+
+-- name: seek_newest
 -- Backwards through the table until `limit` are found: of done tasks, the many, that is soon. On a reader of its own,
 -- since for a rare name or queue it may have to look at all.
-SELECT json_group_array({task}) FROM (
-    SELECT * FROM afterwards_tasks WHERE (:state IS NULL OR state = :state) AND {page}
-)
+SELECT json_group_array(json_array(sequence, id)) FROM (SELECT sequence, id FROM afterwards_tasks WHERE {is_wanted} AND {page})
 
 -- fragment: waiting_tasks
 -- All that wait, from the five indexes that hold them, without reading a row. What stands before a gate waits for its

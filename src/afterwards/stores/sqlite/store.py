@@ -37,6 +37,7 @@ from afterwards.stores.sqlite.workers import (
 from afterwards.tallies import Tally
 from afterwards.tasks import (
     Added,
+    Bookmark,
     Call,
     Census,
     Claim,
@@ -46,6 +47,7 @@ from afterwards.tasks import (
     Search,
     Settled,
     SignedOn,
+    Sought,
     State,
     Task,
     TaskId,
@@ -191,7 +193,13 @@ class SQLiteStore:
         return await self._look(verbs.STATES, tuple(ids))
 
     async def find(self, search: Search, *, limit: int, after: TaskId | None = None) -> list[Task]:
-        return await self._look(verbs.FIND, Page(search=search, limit=limit, after=after))
+        return await self._look(verbs.FIND, Page(search=search, states=search.among(State), limit=limit, after=after))
+
+    async def seek(
+        self, search: Search, *, states: Collection[State], limit: int, bookmark: Bookmark | None = None
+    ) -> Sought:
+        page = Page(search=search, states=search.among(states), limit=limit, bookmark=bookmark)
+        return await self._look(verbs.SEEK, page)
 
     async def census(self) -> Census:
         return await self._look(verbs.CENSUS, None)

@@ -1,20 +1,33 @@
--- with: shared gates steps groups
--- A page of tasks, newest first. State, queue and name choose groups of the index, so that what does not match is not
--- read. Writes nothing.
+-- with: shared gates steps search groups
+-- A page of tasks that match, newest first. State, queue and name choose groups of the index, so that what does not match
+-- those is not read; for the rest each task of these groups is looked at, a bounded number. Writes nothing.
 --
--- ARGV: limit, state or '', '=' and a queue or '', '=' and a name or '', the id after which it goes on or ''.
+-- ARGV: the search, how many at most, how many to look at, the id or the bookmark after which it goes on or '', and '1'
+-- for whole tasks, or '' for their ids. Answers with those, and the next bookmark, '' at the end.
 
-local limit, state, queue, name, after = tonumber(ARGV[FIRST]), unpack(ARGV, FIRST + 1, FIRST + 4)
-local bound = member_of(after)
+local limit, look, from, tells = unpack(ARGV, search.REST, search.REST + 3)
+limit, look = tonumber(limit), tonumber(look)
+local bound = bound_of(from)
 if not bound then
-    return answer({})
+    return answer({{}, ''})
 end
+
 local chosen = {}
 for _, group in ipairs(groups()) do
-    if (state == '' or group.state == state)
-        and (queue == '' or '=' .. group.line.queue == queue)
-        and (name == '' or '=' .. group.line.name == name) then
+    if search.is_in(group.state, group.line) then
         chosen[#chosen + 1] = group
     end
 end
-return answer(all_told(merged(chosen, limit, bound, -1)))
+
+local found, looked, last, next_member = {}, 0, '', walk(chosen, bound, -1)
+while #found < limit and looked < look do
+    last, looked = next_member() or '', looked + 1
+    if last == '' then
+        break
+    end
+    local id = id_of(last)
+    if search.is_plain or search.matches(id, read(id)) then
+        found[#found + 1] = id
+    end
+end
+return answer({tells == '1' and all_told(found) or found, last})

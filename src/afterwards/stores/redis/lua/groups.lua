@@ -38,8 +38,9 @@ local function step(group, direction)
     end
 end
 
--- Up to `limit` ids of these groups in the order of their sequences, from `bound` (a member, or '') on, not with it.
-local function merged(chosen, limit, bound, direction)
+-- The members of these groups in the order of their sequences, from `bound` (a member, or '') on, not with it; one at a
+-- time.
+local function walk(chosen, bound, direction)
     for _, group in ipairs(chosen) do
         local start, count = span(INDEX, group.score)
         group.first, group.last = start, start + count - 1
@@ -50,19 +51,30 @@ local function merged(chosen, limit, bound, direction)
         end
         step(group, direction)
     end
-    local ids = {}
-    while #ids < limit do
+    return function()
         local best
         for _, group in ipairs(chosen) do
             if group.member and (not best or (group.member < best.member) == (direction > 0)) then
                 best = group
             end
         end
-        if not best then
+        local member = best and best.member
+        if best then
+            step(best, direction)
+        end
+        return member
+    end
+end
+
+-- Up to `limit` ids of these groups in the same order.
+local function merged(chosen, limit, bound, direction)
+    local ids, next_member = {}, walk(chosen, bound, direction)
+    while #ids < limit do
+        local member = next_member()
+        if not member then
             break
         end
-        ids[#ids + 1] = id_of(best.member)
-        step(best, direction)
+        ids[#ids + 1] = id_of(member)
     end
     return ids
 end
@@ -74,4 +86,13 @@ local function member_of(id)
     end
     local life = read(id)
     return life and life[SEQUENCE] .. id
+end
+
+-- From where a page goes on: after a task that is stored, or at a bookmark, which is the member that was looked at last,
+-- whether it is still there or not. Nil for a task that is gone, '' for the beginning.
+local function bound_of(from)
+    if #from > ID_WIDTH then
+        return from
+    end
+    return member_of(from)
 end
