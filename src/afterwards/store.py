@@ -99,6 +99,11 @@ class Store(Protocol):
         options and due, with attempts and crashes counted anew; its id, its hold and its place in its line stay, but
         it passes its gates anew. A
         running holder is left alone: the call is stored, and takes the key over.
+
+        A call whose link needs others is held, `after` the last of those that have not ended. When that has ended
+        (settled, rescued, cancelled; a try that will be repeated is no end) it is held after the next, in the same
+        write, until all have. Then it is free; or cancelled, with an error of kind `turns.UNMET`, if one is not done
+        and it does not start `anyway`. What needs it then follows in the same way.
         """
         ...
 
@@ -202,7 +207,8 @@ class Store(Protocol):
     async def prune(self, *, older_than: timedelta, limit: int) -> int:
         """Delete up to `limit` tasks that ended longer ago than `older_than`; how many. Never an unfinished one.
 
-        Their other names go with them; keys that they hold for longer stay held.
+        A task of a chain stays until all of that have ended, since they may want its result. Other names of what goes
+        go with it; keys that it holds for longer stay held.
         """
         ...
 
@@ -251,7 +257,9 @@ class Store(Protocol):
     async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
         """Ended tasks wait again, due now, with attempts and crashes counted anew. Returns those that changed.
 
-        One with a key takes it again; it stays as it is if another task holds that.
+        One with a key takes it again; it stays as it is if another task holds that. A step of a chain is held again
+        while something that it needs has not ended, and stays as it is if that has ended and not well. What was
+        cancelled since this one was not done (`turns.UNMET`) waits again too.
         """
         ...
 
@@ -281,14 +289,18 @@ class Store(Protocol):
         Ids that are stored already change nothing. Holds are looked at anew. A task that has not had its turn is held
         after its former, if that is stored here or comes in the same write and has its turn still to come: by the
         rule of `add`, whether it was held where it comes from or freed by `forget`. One held as unknown stays so, and
-        is freed as any other. Other holds are dropped. It takes its key, unless another task holds that here: then it
-        waits beside that one. Its twins stay names of it. Raises ValueError, with nothing stored, for a task that is
-        not waiting.
+        is freed as any other. Other holds are dropped. A step of a chain is held by the rule of `add` after what it
+        needs, as far as that is stored here or comes in the same write. A task takes its key, unless another task holds
+        that here: then it waits beside that one. Its twins stay names of it. Raises ValueError, with nothing stored,
+        for a task that is not waiting.
         """
         ...
 
     async def forget(self, ids: Collection[TaskId]) -> list[TaskId]:
-        """Delete waiting tasks, which another store has received; those deleted. Who was held after them is freed."""
+        """Delete waiting tasks, which another store has received; those deleted.
+
+        Who was held after them in a line is freed; a step of a chain that needs one stays held.
+        """
         ...
 
     async def agenda(self) -> Agenda:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, cast
 from uuid import UUID
 
 from afterwards.errors import CannotStore
+from afterwards.links import Link
 from afterwards.outcomes import Ending, Outcome
 from afterwards.retries import Retry, retry_as_json, retry_from_json
 from afterwards.schedules import Tick
@@ -123,9 +124,24 @@ def holds_of(tasks: Sequence[Task], turns_over: Mapping[TaskId, bool]) -> list[H
     return [_hold_of(task, formers) for task in tasks]
 
 
+def steps_placed(tasks: Sequence[Task], here: Collection[TaskId]) -> list[Task]:
+    """These tasks as they are received, each step of a chain after the last that it needs of those stored `here`.
+
+    Those that come with it count as stored; of those that do not, nothing is to be waited for.
+    """
+    known = {*here, *(task.id for task in tasks)}
+    return [task if task.link is None else replace(task, after=_last_need(task.link, known)) for task in tasks]
+
+
+def _last_need(link: Link, known: Collection[TaskId]) -> TaskId | None:
+    return next((id for id in reversed(link.needs) if id in known), None)
+
+
 def _hold_of(task: Task, formers: Mapping[TaskId, bool]) -> Hold | None:
     if task.held is Hold.UNKNOWN:
         return Hold.UNKNOWN
+    if task.link is not None:
+        return None if task.after is None else Hold.AFTER
     if task.after is None or task.turn_over:
         return None
     return None if formers.get(task.after, True) else Hold.AFTER

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, NewType
 from uuid import UUID
 
+from afterwards.links import Link
 from afterwards.quotas import Quota
 from afterwards.retries import Retry
 
@@ -41,7 +42,7 @@ class State(StrEnum):
 class Hold(StrEnum):
     """Why a waiting task may not be claimed yet."""
 
-    AFTER = "after"  # the task before it in its request has not run yet
+    AFTER = "after"  # the task before it in its request has not run yet, or one that it needs has not ended
     UNKNOWN = "unknown"  # no worker that looked knows its function
     LIMIT = "limit"  # as many run as may
     RATE = "rate"  # as many have begun as may
@@ -99,6 +100,9 @@ class Call:
 
     Of the calls of one function under one `key`, one is a task at a time: it holds the key until it has ended, and for
     `unique_for` after that. With `replace` it takes the place of one that waits.
+
+    A step of a chain has a `link`, and no key. If it needs others, `after` is the last of those: they come in the same
+    write, before it.
     """
 
     id: TaskId
@@ -119,6 +123,7 @@ class Call:
     replace: bool = False
     keeps: Keeps | None = None
     limit_key: str = ""
+    link: Link | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +190,7 @@ class Task:
     keeps: Keeps | None = None
     limit_key: str = ""
     limited: bool = False
+    link: Link | None = None
 
     @property
     def claim(self) -> Claim:
@@ -219,6 +225,7 @@ def first_run(call: Call, *, now: datetime, worker: WorkerId) -> Task:
         unique_for=call.unique_for,
         keeps=call.keeps,
         limit_key=call.limit_key,
+        link=call.link,
     )
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from afterwards import stored
 from afterwards.keys import KeyOf
-from afterwards.stores.sqlite import keys, rows
-from afterwards.stores.sqlite.followers import free_followers
+from afterwards.stores.sqlite import chains, keys, rows
+from afterwards.stores.sqlite.followers import free_followers, free_line
 from afterwards.stores.sqlite.transaction import Transaction, as_list
 from afterwards.tasks import Task, TaskId
 
@@ -33,6 +33,8 @@ def hand_over(transaction: Transaction, part: Part) -> list[Task]:
 
 def receive(transaction: Transaction, tasks: Sequence[Task]) -> list[TaskId]:
     """Store them; those that were new."""
+    needs = chains.states_of_needs(transaction, tasks)
+    tasks = stored.steps_placed(tasks, needs.keys())
     holds = stored.holds_of(tasks, _turns_over(transaction, tasks))
     received = [rows.received_row(task, hold) for task, hold in zip(tasks, holds, strict=True)]
     added = transaction.spread("receive_tasks", received)
@@ -41,15 +43,16 @@ def receive(transaction: Transaction, tasks: Sequence[Task]) -> list[TaskId]:
     transaction.rings = True
     fresh = [UUID(id) for id in transaction.strings("added_among", first=added.start, last=added.stop - 1)]
     _receive_keys(transaction, [task for task in tasks if task.id in set(fresh)])
+    free_followers(transaction, [str(id) for id, state in needs.items() if state.ended])
     return fresh
 
 
 def forget(transaction: Transaction, ids: Sequence[TaskId]) -> list[TaskId]:
-    """Delete those that wait, and free who was held after them."""
+    """Delete those that wait, and free who was held after them in a line."""
     waiting = set(transaction.strings("waiting_among", ids=as_list([str(id) for id in ids])))
     keys.let_go(transaction, [*waiting])
     transaction.execute("forget_tasks", ids=as_list(waiting))
-    free_followers(transaction, [*waiting])
+    free_line(transaction, [*waiting])
     return [id for id in dict.fromkeys(ids) if str(id) in waiting]
 
 

@@ -91,7 +91,7 @@ line (queue, priority, due) AS (
 json_array(
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
     suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-    deadline, unique_for, trace, keeps, logs, limit_key, limited
+    deadline, unique_for, trace, keeps, logs, limit_key, limited, link
 )
 
 -- name: open_doors
@@ -114,9 +114,9 @@ SELECT json_group_array(json_array(id, freed)) FROM afterwards_tasks WHERE id IN
 -- apart does. What is claimed in the same write goes in as running and never touches the claim index.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started, timeout, deadline, key, unique_for, trace, keeps, limit_key
+    worker, started, timeout, deadline, key, unique_for, trace, keeps, limit_key, chain, link
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: added_among
@@ -437,8 +437,10 @@ WITH note (sequence, progress) AS (
 UPDATE afterwards_tasks AS task SET progress = note.progress FROM note WHERE task.sequence = note.sequence
 
 -- name: find_followers
--- The tasks held after one of these, whether `:worker` may claim them at once, and after which they are held.
-SELECT json_group_array(json_array(sequence, {open_to_claimer} AND due <= :now AND NOT {is_limited}, after)) FROM (
+-- The tasks held after one of these, whether `:worker` may claim them at once, after which they are held, and their link.
+SELECT json_group_array(
+    json_array(sequence, {open_to_claimer} AND due <= :now AND NOT {is_limited}, after, id, link)
+) FROM (
     SELECT follower.*, :worker AS claimer FROM json_each(:ids) AS ended
     CROSS JOIN afterwards_tasks AS follower INDEXED BY afterwards_followers
     ON follower.after = ended.value AND follower.held = 'after'
@@ -447,6 +449,43 @@ SELECT json_group_array(json_array(sequence, {open_to_claimer} AND due <= :now A
 -- name: free_tasks
 -- Nothing holds them back any more.
 UPDATE afterwards_tasks SET held = NULL WHERE sequence IN (SELECT value FROM json_each(:sequences))
+
+-- name: states_among
+-- Of these ids, those that are stored, and in which state.
+SELECT json_group_array(json_array(id, state)) FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
+
+-- name: hold_steps
+-- What these steps wait for has ended; they wait for something else.
+WITH step (sequence, after) AS (
+    VALUES (?, ?)
+)
+UPDATE afterwards_tasks AS task SET after = step.after FROM step WHERE task.sequence = step.sequence
+
+-- name: end_steps
+-- These can never start. They remember which task broke their chain.
+WITH step (sequence, after, error, now) AS (
+    VALUES (?, ?, ?, ?)
+)
+UPDATE afterwards_tasks AS task
+SET state = 'cancelled', held = NULL, after = step.after, error = step.error, ended = step.now, freed = 1
+FROM step WHERE task.sequence = step.sequence
+
+-- name: broken_steps
+-- What was cancelled since this task was not done.
+SELECT json_group_array(json_array(sequence, id, link)) FROM afterwards_tasks INDEXED BY afterwards_broken_chains
+WHERE state = 'cancelled' AND link IS NOT NULL AND after = :id AND json_extract(error, '$.kind') = :kind
+
+-- name: hold_again
+-- A step that has ended waits again, and for this.
+UPDATE afterwards_tasks
+SET state = 'waiting', held = 'after', after = :after, due = max(due, :now), freed = 0, attempt = 0, crashes = 0,
+    suspect = 0, stop_asked = 0, started = NULL, ended = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL
+WHERE sequence = :sequence
+
+-- name: link_to_retry
+-- The link of an ended task, as a list; empty if it has none.
+SELECT json_group_array(json_array(sequence, link)) FROM afterwards_tasks
+WHERE id = :id AND link IS NOT NULL AND ended IS NOT NULL
 
 -- name: free_unknown
 -- A worker has come that knows these names.
@@ -562,7 +601,13 @@ AND NOT EXISTS (
 -- A chunk at a time, so that nobody waits long for the write lock; and which of them may hold keys. Only ended tasks have
 -- `ended`.
 SELECT json_group_array(json_array(sequence, iif(key IS NULL, NULL, id))) FROM (
-    SELECT * FROM afterwards_tasks INDEXED BY afterwards_ended WHERE ended IS NOT NULL AND ended < :before
+    SELECT * FROM afterwards_tasks AS task INDEXED BY afterwards_ended WHERE ended IS NOT NULL AND ended < :before
+    AND (
+        chain IS NULL OR NOT EXISTS (
+            SELECT 1 FROM afterwards_tasks AS step INDEXED BY afterwards_chains
+            WHERE step.chain = task.chain AND step.ended IS NULL
+        )
+    )
     ORDER BY ended LIMIT :limit
 )
 
@@ -611,7 +656,7 @@ WHERE id = :id AND state IN ('done', 'failed', 'cancelled')
 -- The line closes over a cancelled task whose turn had not come: who waited for it now waits for the one before.
 UPDATE afterwards_tasks INDEXED BY afterwards_followers
 SET after = (SELECT former.after FROM afterwards_tasks AS former WHERE former.id = :id)
-WHERE held = 'after' AND after = :id
+WHERE held = 'after' AND after = :id AND link IS NULL
 AND EXISTS (SELECT 1 FROM afterwards_tasks AS former WHERE former.id = :id AND former.held = 'after')
 
 -- name: cancel_waiting
@@ -687,9 +732,9 @@ SELECT json_group_array({task}) FROM (
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
     freed, started, retry, error, result, progress, key, state, timeout, deadline, unique_for, trace, keeps, logs,
-    limit_key
+    limit_key, chain, link
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: twins_of
@@ -712,7 +757,7 @@ DELETE FROM afterwards_tasks WHERE id IN (SELECT value FROM json_each(:ids))
 -- INSERT by its first word, since sqlite3 begins a transaction by itself only where it sees that.
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry,
-    worker, started, timeout, deadline, key, unique_for, trace, keeps, limit_key
+    worker, started, timeout, deadline, key, unique_for, trace, keeps, limit_key, chain, link
 )
 SELECT
     json_extract(call.value, '$[0]'), json_extract(call.value, '$[1]'), json_extract(call.value, '$[2]'),
@@ -722,7 +767,8 @@ SELECT
     json_extract(call.value, '$[12]'), json_extract(call.value, '$[13]'), json_extract(call.value, '$[14]'),
     json_extract(call.value, '$[15]'), json_extract(call.value, '$[16]'), json_extract(call.value, '$[17]'),
     json_extract(call.value, '$[18]'), json_extract(call.value, '$[19]'), json_extract(call.value, '$[20]'),
-    json_extract(call.value, '$[21]'), json_extract(call.value, '$[22]')
+    json_extract(call.value, '$[21]'), json_extract(call.value, '$[22]'), json_extract(call.value, '$[23]'),
+    json_extract(call.value, '$[24]')
 FROM json_each(:calls) AS call
 WHERE EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = :store)
 ORDER BY call.key
@@ -753,8 +799,8 @@ WHERE id = :id AND state = 'running' AND run = :run AND worker = :worker
 AND EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = :store)
 
 -- name: join_release
--- After it, in the same transaction: who was held after this task.
-UPDATE afterwards_tasks SET held = NULL WHERE held = 'after' AND after = :id
+-- After it, in the same transaction: who was held after this task in a line. No step of a chain needs it: see done_in.
+UPDATE afterwards_tasks SET held = NULL WHERE held = 'after' AND after = :id AND link IS NULL
 
 -- name: join_proof
 -- Whether this is the file of the store, asked by a change that changes nothing: every driver counts those.

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 from uuid import UUID
 
-from afterwards import kept, stored
+from afterwards import kept, links, stored
+from afterwards.links import Link
 from afterwards.outcomes import Ending, Outcome
 from afterwards.tasks import Call, Claim, Hold, SignedOn, State, Task, TaskId, WorkerId
 
@@ -18,7 +19,7 @@ Row = tuple[str | int | None, ...]
 TaskRow = tuple[
     str, str, str, str, int, str, str | None, str | None, int, int, int, int, int, int, int, int, str | None,
     int | None, int | None, str | None, str | None, str | None, str | None, int, str | None, int | None,
-    int | None, int | None, str | None, str | None, str | None, str, int,
+    int | None, int | None, str | None, str | None, str | None, str, int, str | None,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, int, int, int]
 
@@ -59,6 +60,7 @@ def call_row(place: Place, now: int) -> Row:
         call.trace,
         None if call.keeps is None else kept.keeps_text(call.keeps),
         call.limit_key,
+        *_link(call.link),
     )
 
 
@@ -112,7 +114,13 @@ def received_row(task: Task, hold: Hold | None) -> Row:
         None if task.keeps is None else kept.keeps_text(task.keeps),
         kept.logs_text(task.logs) if task.logs else None,
         task.limit_key,
+        *_link(task.link),
     )
+
+
+def _link(link: Link | None) -> tuple[str | None, str | None]:
+    """Its chain, and all of it."""
+    return (None, None) if link is None else (str(link.chain), links.link_text(link))
 
 
 def claim_row(claim: Claim) -> list[object]:
@@ -150,7 +158,7 @@ def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
         suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-        deadline, unique_for, trace, keeps, logs, limit_key, limited,
+        deadline, unique_for, trace, keeps, logs, limit_key, limited, link,
     ) = row  # fmt: skip
     due_at = stored.instant(due)
     return Task(
@@ -181,6 +189,7 @@ def _task(row: TaskRow) -> Task:
         keeps=kept.keeps(keeps),
         limit_key=limit_key,
         limited=bool(limited),
+        link=links.link(link),
     )  # fmt: skip
 
 

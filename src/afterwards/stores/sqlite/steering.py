@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import cast
 
 from afterwards import stored
-from afterwards.stores.sqlite import keys
+from afterwards.stores.sqlite import chains, keys
 from afterwards.stores.sqlite.followers import free_followers
 from afterwards.stores.sqlite.transaction import Transaction, as_list
 from afterwards.tasks import TaskId
@@ -49,7 +49,12 @@ def _each(transaction: Transaction, ids: Ids, change: Callable[[Transaction, Tas
 
 
 def _retry(transaction: Transaction, id: TaskId) -> bool:
-    retried = keys.may_wait_again(transaction, id) and transaction.execute("retry", id=str(id)) > 0
+    is_held = chains.may_wait_again(transaction, id)
+    if is_held is None or not keys.may_wait_again(transaction, id):
+        return False
+    retried = is_held or transaction.execute("retry", id=str(id)) > 0
+    if retried:
+        chains.revive(transaction, id)
     transaction.rings |= retried
     return retried
 
