@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from afterwards.annotations import SOLVED
+from afterwards.annotations import SOLVED, Former
 from afterwards.app import Afterwards
 from afterwards.batch import TaskHandle
+from afterwards.chains import Chain, Chained, Group, Step, call
 from afterwards.current import CurrentTask, current_task
 from afterwards.errors import (
     AfterwardsError,
@@ -59,9 +60,13 @@ __all__ = [
     "CannotSolve",
     "CannotStore",
     "Census",
+    "Chain",
+    "Chained",
     "CurrentTask",
     "DeadlinePassed",
     "Failure",
+    "Former",
+    "Group",
     "JSONLogFormatter",
     "LeaseLost",
     "LogLine",
@@ -73,6 +78,7 @@ __all__ = [
     "Retry",
     "Schedule",
     "State",
+    "Step",
     "Stop",
     "StoreUnavailable",
     "StoreUnusable",
@@ -84,6 +90,7 @@ __all__ = [
     "UnsupportedFastAPI",
     "UnsupportedURL",
     "Visitor",
+    "call",
     "current_task",
     "track",
 ]

@@ -7,7 +7,7 @@ import sys
 import typing
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Never, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Never, TypeVar, get_args, get_origin, get_type_hints
 
 import typing_extensions
 
@@ -34,6 +34,26 @@ SOLVED: Any = _Solved()
 
 Example:
     `async def send_welcome(user_id: int, mailer: Annotated[Mailer, Depends(get_mailer)] = SOLVED) -> None: ...`
+"""
+
+T = TypeVar("T")
+
+
+class _OfFormer:
+    """Marks a parameter that gets the result of the step before."""
+
+    def __repr__(self) -> str:
+        return "FORMER"
+
+
+Former = Annotated[T, _OfFormer()]
+"""The annotation of a parameter that gets what the step before in a chain returned; of a group, a list of that.
+
+Call the function yourself, or as the first step, and it is a parameter like any other. Type checkers let `call(...)`
+leave it out where it is the first one, or has the default `SOLVED`.
+
+Example:
+    `def summarise(counts: Former[list[int]], title: str) -> None: ...`, added by `call(summarise, title="Today")`
 """
 
 _AWAITED = (Awaitable, Coroutine)
@@ -92,15 +112,26 @@ class Dependency:
 
 def is_dependency(parameter: Parameter, kind: object) -> bool:
     """Whether FastAPI would solve it: told by the class of marker or type, so that FastAPI need not be installed."""
+    if is_former(kind):
+        return False
     if parameter.default is SOLVED:
         return True
-    if type(kind).__name__ == "TypeAliasType":  # of a `type` statement, or of typing_extensions
-        kind = getattr(kind, "__value__", kind)
+    kind = _unaliased(kind)
     markers = (parameter.default, *getattr(kind, "__metadata__", ()))
     if any(is_depends(marker) for marker in markers):
         return True
     plain = get_args(kind)[0] if get_origin(kind) is typing.Annotated else kind
     return isinstance(plain, type) and _is_a(plain, "BackgroundTasks", "starlette.background")
+
+
+def is_former(kind: object) -> bool:
+    """Whether a parameter of this type gets the result of the step before."""
+    return any(isinstance(marker, _OfFormer) for marker in getattr(_unaliased(kind), "__metadata__", ()))
+
+
+def _unaliased(kind: object) -> object:
+    """Of a `type` statement, or one of typing_extensions, what it stands for."""
+    return getattr(kind, "__value__", kind) if type(kind).__name__ == "TypeAliasType" else kind
 
 
 def is_depends(marker: object) -> bool:

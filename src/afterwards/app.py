@@ -12,11 +12,13 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from afterwards import building, checks, environment, starlette, visitors
-from afterwards.adding import AS_DECORATED, How, Tasks, call_options
+from afterwards.adding import Tasks
 from afterwards.batch import TaskHandle
+from afterwards.chains import Chain, Group, Part
 from afterwards.events import Ear, Event
 from afterwards.hooks import FailureHook
 from afterwards.house import House, Settings
+from afterwards.how import AS_DECORATED, How, call_options
 from afterwards.options import CallOptions, KeyFunction, Options
 from afterwards.quotas import Quota, limit_of, of_queue, rate_of
 from afterwards.redaction import Redaction
@@ -252,6 +254,32 @@ class Afterwards(UsingAfterwards):
     def add_sync(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """The same from plain synchronous code: a script, a `def` endpoint, a thread. Blocks until it is stored."""
         return self.house.add_sync(func, args, kwargs, AS_DECORATED)
+
+    def chain(self, *parts: Part) -> Chain:
+        """Steps one after another: each starts when the one before is done, and may take what that returned.
+
+        Await it to store it: all in one write, with all ids known. `call(function, ...)` makes a step; a chain or a
+        group may be a part too. A step that is tried again keeps the next waiting; one that has failed or was cancelled
+        cancels all that need it, but for a step that starts `anyway()`. Retry the failed one, and those wait for it
+        again.
+
+        Raises ValueError and TypeError for what is no chain; when awaited, what `add` raises.
+
+        Example:
+            `await afterwards.chain(call(fetch, url), call(parse), call(save, user.id))`
+        """
+        return Chain(parts, self.house.add_chain)
+
+    def group(self, parts: Iterable[Part], then: Part | None = None) -> Group:
+        """Parts side by side; `then` starts when all are done, and may take the list of what they returned.
+
+        Await it to store it, or make it a part of a chain. See `chain`. Of a group without a part, `then` starts at
+        once, with an empty list.
+
+        Example:
+            `await afterwards.group([call(count, page) for page in pages], then=call(add_up))`
+        """
+        return Group(parts, then, self.house.add_chain)
 
     def batch(self, request: HTTPConnection) -> AbstractAsyncContextManager[Tasks]:
         """For Starlette endpoints: `async with afterwards.batch(request) as tasks: tasks.add_task(...)`.

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Protocol
 
+from afterwards.chains import Chained, Part, Step, calls_of, chained
 from afterwards.errors import CannotName, RequestEnded
 from afterwards.idempotency import RequestKey
 from afterwards.ids import new_id
+from afterwards.links import Link
 from afterwards.options import CallOptions
 from afterwards.registry import Registry
 from afterwards.tasks import NO_DELAY, Call, TaskId
@@ -113,6 +115,19 @@ class Batch:
             self._taker.join(call, options.transaction, self._gather)
         return TaskHandle(id=call.id)
 
+    def add_chain(self, part: Part) -> Chained:
+        """Gather the calls of a chain or group, all or none. Raises like `add`; ValueError for a step with a key."""
+        if self._request_key is not None:
+            raise ValueError(
+                "a request with an idempotency key cannot add a chain: its steps take no keys. Let a task that it adds "
+                "add the chain"
+            )
+        calls = calls_of(part, self._step)
+        with self._lock:
+            self._refuse_if_ended()
+            self._gathered += calls
+        return chained(calls)
+
     async def commit(self, *, sent: bool = False) -> None:
         """Hand on what was gathered, in one write. Raises StoreUnavailable when the store refuses."""
         calls, local = self.take_out()
@@ -155,10 +170,19 @@ class Batch:
         if taken or local:
             await self._taker.release(taken, local)
 
+    async def send_off(self) -> None:
+        """Hand on what was gathered outside of any request, so that it may start. Raises StoreUnavailable."""
+        await self.commit(sent=True)
+        await self.release()
+
     def discard(self) -> None:
         """The request failed: forget what was gathered and not yet handed on."""
         with self._lock:
             self._gathered, self._gathered_local = [], []
+
+    def _step(self, step: Step, link: Link) -> Call:
+        call = self._registry.call(step.function, step.args, step.kwargs, step.options, link)
+        return self._tracing.added(call)
 
     def _gather(self, call: Call) -> None:
         with self._lock:

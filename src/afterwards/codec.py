@@ -5,6 +5,7 @@ What is written is read back at once and compared: only what comes back equal an
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from inspect import Signature
@@ -31,9 +32,24 @@ class Arguments:
     Compiled at the first use, when everything that its annotations name has been defined.
     """
 
-    def __init__(self, function: Callable[..., object], name: str) -> None:
+    def __init__(self, function: Callable[..., object], name: str, *, leaving_out: str | None = None) -> None:
         self._function = function
         self._name = name
+        self._leaving_out = leaving_out
+
+    @property
+    def former(self) -> str | None:
+        """The parameter that gets the result of the step before, if there is one."""
+        return self._forms[0].parameters.former
+
+    @cached_property
+    def without_former(self) -> Arguments:
+        """The same for calls that leave that parameter to `fill`."""
+        return Arguments(self._function, self._name, leaving_out=self.former)
+
+    def fill(self, text: str, result: object) -> str:
+        """The arguments with this result, a value of JSON's, for the parameter that was left out."""
+        return json.dumps({**json.loads(text), self.former: result}, ensure_ascii=False)
 
     def write(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> str:
         """The arguments of a call as JSON text; the same call gives the same text, however it passes them.
@@ -76,7 +92,8 @@ class Arguments:
     @cached_property
     def _forms(self) -> list[_Form]:
         """By the signature it shows, and by the one it has, for calls that a decorator in between completes."""
-        return [_Form(self._function, self._name, signature) for signature in signatures(self._function)]
+        shown = [_without(signature, self._leaving_out) for signature in signatures(self._function)]
+        return [_Form(self._function, self._name, signature) for signature in shown]
 
 
 class _Form:
@@ -132,6 +149,10 @@ class _Form:
             return self._schema.read(self._schema.write({name: value}, exclude_unset=False))[name]
         except Exception as error:
             return error
+
+
+def _without(signature: Signature, name: str | None) -> Signature:
+    return signature.replace(parameters=[it for it in signature.parameters.values() if it.name != name])
 
 
 def _said(error: ValidationError) -> str:

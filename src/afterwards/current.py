@@ -61,7 +61,7 @@ class CurrentTask:
         task is not done, and is tried again.
 
         Raises LeaseLost, so that the transaction rolls back, when another worker has the task now; and
-        CannotJoinTransaction.
+        CannotJoinTransaction, also in a step of a chain that others need.
 
         Example:
             `async with session.begin(): ...; await current_task().done_in(session)`

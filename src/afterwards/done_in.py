@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from afterwards.errors import StoreUnavailable
+from afterwards.errors import CannotJoinTransaction, StoreUnavailable
 from afterwards.tasks import Call, Claim, Progress
 from afterwards.transactions import Transaction
 
@@ -44,7 +44,7 @@ class DoneIn:
     """Lets one run, which `began` on the monotonic clock, be settled by a transaction; remembers if that was wanted.
 
     `added` says which calls the run has added so far, and `progress` how far it is: they are stored by the same
-    transaction.
+    transaction. What `is_needed` by other steps of a chain cannot be settled so: who needs it has to be looked for.
     """
 
     def __init__(
@@ -55,7 +55,9 @@ class DoneIn:
         *,
         added: Callable[[], Sequence[Call]],
         progress: Callable[[], Progress | None],
+        is_needed: bool = False,
     ) -> None:
+        self._is_needed = is_needed
         self._joining = joining
         self._claim = claim
         self._began = began
@@ -65,14 +67,14 @@ class DoneIn:
 
     async def write(self, transaction: Transaction) -> None:
         """Settle it there."""
-        self.is_wanted = True
+        self._want()
         await self._joining.settle(self._claim, transaction, took=self._took(), progress=self._progress())
         for call in self._added():
             await self._joining.join_awaited(call, transaction)
 
     def write_sync(self, transaction: Transaction) -> None:
         """The same where nobody can await."""
-        self.is_wanted = True
+        self._want()
         self._joining.settle_sync(self._claim, transaction, took=self._took(), progress=self._progress())
         for call in self._added():
             self._joining.join(call, transaction)
@@ -83,6 +85,15 @@ class DoneIn:
             return self.is_wanted and await self._joining.is_settled(self._claim)
         except StoreUnavailable:
             return False
+
+    def _want(self) -> None:
+        if self._is_needed:
+            raise CannotJoinTransaction(
+                "other steps of its chain need this task, so no transaction can settle it: only its worker can let "
+                "them go on. Commit without done_in, and make the effect one that may come twice; or add what follows "
+                "with using(transaction=...) instead of a chain"
+            )
+        self.is_wanted = True
 
     def _took(self) -> timedelta:
         return timedelta(seconds=time.monotonic() - self._began)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import wraps
 from types import TracebackType
@@ -21,10 +21,12 @@ from fastapi import Depends, FastAPI, HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.websockets import WebSocketDisconnect
 
-from afterwards.adding import AS_DECORATED, How, UsingTasks, call_options
+from afterwards.adding import UsingTasks
 from afterwards.batch import Batch, TaskHandle, WhenUnnameable
+from afterwards.chains import Chain, Chained, Group, Part
 from afterwards.errors import StoreUnavailable, UnsupportedFastAPI
 from afterwards.house import House
+from afterwards.how import AS_DECORATED, How, call_options
 from afterwards.starlette import StoreRefused, batch_of, finish, house_of, install
 
 P = ParamSpec("P")
@@ -70,6 +72,22 @@ class RequestTasks(fastapi.BackgroundTasks):
     def using(self, **how: Unpack[How]) -> UsingTasks:
         """Add with options: `background_tasks.using(delay=60).add_task(send_reminder, user.id)`."""
         return UsingTasks(self._batch, call_options(how))
+
+    def add_chain(self, *parts: Part) -> Chained:
+        """Add a chain, stored with the other tasks of the request. See `Afterwards.chain`.
+
+        Example:
+            `background_tasks.add_chain(call(fetch, url), call(parse), call(save, user.id))`
+        """
+        return self._batch.add_chain(Chain(parts))
+
+    def add_group(self, parts: Iterable[Part], then: Part | None = None) -> Chained:
+        """Add a group, stored with the other tasks of the request. See `Afterwards.group`.
+
+        Example:
+            `background_tasks.add_group([call(resize, path) for path in paths], then=call(publish, user.id))`
+        """
+        return self._batch.add_chain(Group(parts, then))
 
 
 async def provide(connection: HTTPConnection) -> RequestTasks:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from afterwards.annotations import Dependency, signatures
 from afterwards.codec import Arguments
 from afterwards.errors import CannotName
 from afterwards.limit_keys import limit_key
+from afterwards.links import Link
 from afterwards.options import Options
 from afterwards.parameters import Parameters
 from afterwards.partials import Args, Callee
@@ -27,10 +28,18 @@ class Function:
     arguments: Arguments
     results: Results
 
-    def limit_key(self, args: Args, kwargs: Mapping[str, object]) -> str:
+    def arguments_after(self, link: Link | None, kwargs: Mapping[str, object]) -> tuple[Arguments, Link | None]:
+        """The arguments of a call at this place in a chain, and the link that it has: it may take no result there."""
+        if link is None or link.source is None:
+            return self.arguments, link
+        if self.arguments.former is None or self.arguments.former in kwargs:
+            return self.arguments, replace(link, source=None)
+        return self.arguments.without_former, link
+
+    def limit_key(self, arguments: Arguments, args: Args, kwargs: Mapping[str, object]) -> str:
         """By what its quota counts such a call. Raises CannotStore."""
         limit_by = self.options.limit_by
-        return "" if limit_by is None else limit_key(self.name, limit_by, self.arguments.values(args, kwargs))
+        return "" if limit_by is None else limit_key(self.name, limit_by, arguments.values(args, kwargs))
 
 
 def is_async(function: Callee) -> bool:

@@ -10,7 +10,9 @@ from datetime import timedelta
 from functools import cache, partial
 from weakref import WeakSet
 
+from afterwards.at_work import at_work
 from afterwards.batch import Batch, Taker, TaskHandle, WhenUnnameable
+from afterwards.chains import Chained, Part
 from afterwards.done_in import InOwnTransaction
 from afterwards.elsewhere import run_elsewhere
 from afterwards.errors import StoreUnavailable, StoreUnusable, UnknownTask
@@ -220,11 +222,15 @@ class House:
                 await self.joining.join_awaited(call, options.transaction)
                 return TaskHandle(id=call.id)
             options = replace(options, transaction=None)
-        batch = self.batch()
-        handle = batch.add(function, args, kwargs, options)
-        await batch.commit(sent=True)
-        await batch.release()
+        handle = (batch := self.batch()).add(function, args, kwargs, options)
+        await batch.send_off()
         return handle
+
+    async def add_chain(self, part: Part) -> Chained:
+        """Store a chain or group now; its first tasks may start at once."""
+        chained = (batch := self.batch()).add_chain(part)
+        await batch.send_off()
+        return chained
 
     def add_sync(
         self,
@@ -257,7 +263,7 @@ class House:
     @asynccontextmanager
     async def _at_work(self, worker: Worker) -> AsyncGenerator[None]:
         try:
-            async with _working(worker):
+            async with at_work(worker):
                 yield
         finally:
             if worker.leaving:  # threads of it go on, and close the store after them: that one is theirs now
@@ -313,21 +319,3 @@ class House:
             if not census.waiting_due and not census.by_state.get(State.RUNNING, 0):
                 return
             await asyncio.sleep(_DRAIN_PAUSE)
-
-
-@asynccontextmanager
-async def _working(worker: Worker) -> AsyncGenerator[None]:
-    """The worker works inside the block, and has stopped when that is left. The block's error comes out as it was."""
-    error: BaseException | None = None
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(worker.run())
-        await asyncio.sleep(0)  # its first step: it must be here before the first request is
-        try:
-            yield
-        except BaseException as raised:  # to be raised below, since the group would put it into an ExceptionGroup
-            error = raised
-        finally:
-            worker.stop()
-            await asyncio.wait([running])
-    if error is not None:
-        raise error

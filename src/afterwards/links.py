@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import cast
 from uuid import UUID
 
+from typing_extensions import TypeAliasType
+
 # The task whose result is meant; of a group those of its members, in their order.
-Source: TypeAlias = "UUID | tuple[Source, ...]"
+Source = TypeAliasType("Source", "UUID | tuple[Source, ...]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,11 @@ class Link:
     anyway: bool = False
     followed: bool = False
     given: Mapping[UUID, str] = field(default_factory=dict[UUID, str])
+
+
+def needs_others(link: Link | None) -> bool:
+    """Whether a call with this link is held until others have ended."""
+    return link is not None and bool(link.needs)
 
 
 def sources(source: Source | None) -> Iterator[UUID]:

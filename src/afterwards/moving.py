@@ -9,11 +9,12 @@ stops when one comes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from afterwards.errors import CannotMove
+from afterwards.links import Link, sources
 from afterwards.store import Store
 from afterwards.tasks import Search, SignedOn, State, Task, TaskId
 
@@ -87,10 +88,23 @@ async def _carry_all(source: Store, destination: Store, tell: Callable[[int], No
 
 async def _carry(source: Store, destination: Store, tasks: Sequence[Task]) -> Moved:
     """One batch: received, then forgotten."""
-    new = set(await destination.receive(tasks))
+    new = set(await destination.receive(await _with_results(source, tasks)))
     gone = set(await source.forget([task.id for task in tasks]))
     await _refuse_stayed(source, [task.id for task in tasks if task.id not in gone])
     return Moved(tasks=len(gone), brought_before=len(gone - new))
+
+
+async def _with_results(source: Store, tasks: Sequence[Task]) -> list[Task]:
+    """Steps of chains need no more what is done here and stays; they bring the results that they take of it."""
+    needed = {id for task in tasks if task.link is not None for id in task.link.needs}
+    found = await source.find(Search(ids=tuple(needed)), limit=len(needed)) if needed else []
+    done = {task.id: task.returned for task in found if task.state is State.DONE}
+    return [task if task.link is None else replace(task, link=_shortened(task.link, done)) for task in tasks]
+
+
+def _shortened(link: Link, done: Mapping[TaskId, str | None]) -> Link:
+    given = {id: text for id in sources(link.source) if (text := done.get(id)) is not None}
+    return replace(link, needs=tuple(id for id in link.needs if id not in done), given={**link.given, **given})
 
 
 def next_limit(tasks: Sequence[Task]) -> int:

@@ -10,15 +10,19 @@ from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
 from typing import Any
 
-from afterwards.annotations import Dependency, is_dependency, type_of
+from afterwards.annotations import SOLVED, Dependency, is_dependency, is_former, type_of
 
 _BY_POSITION = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 _BY_NAME = (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
+_NO_DEFAULTS = (Parameter.empty, SOLVED)
 _THE_REST = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 class Parameters:
-    """The parameters of `function` by this signature of it; `types` says what is stored for each."""
+    """The parameters of `function` by this signature of it; `types` says what is stored for each.
+
+    `former` is the one that gets the result of the step before, if there is one.
+    """
 
     def __init__(self, function: Callable[..., object], signature: Signature) -> None:
         self._signature = signature
@@ -33,8 +37,9 @@ class Parameters:
         self.required = {
             name
             for name, it in self._parameters.items()
-            if it.default is Parameter.empty and it.kind not in _THE_REST and name not in self.dependencies
+            if it.default in _NO_DEFAULTS and it.kind not in _THE_REST and name not in self.dependencies
         }
+        self.former = next((name for name in self._parameters if is_former(self.types[name])), None)
         self._names = self._parameters.keys()
         self._by_position = [name for name, it in self._parameters.items() if it.kind in _BY_POSITION]
         self._all_by_name = all(it.kind in _BY_NAME for it in self._parameters.values())
@@ -58,7 +63,7 @@ class Parameters:
         defaults = {
             name: it.default
             for name, it in self._parameters.items()
-            if it.default is not Parameter.empty and name not in self.dependencies
+            if it.default not in _NO_DEFAULTS and name not in self.dependencies
         }
         return {**defaults, **values}
 

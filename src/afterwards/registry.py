@@ -17,6 +17,7 @@ from afterwards.errors import CallTooLarge, CannotName, CannotStore
 from afterwards.functions import Function, dependencies_of, is_async, parameters_of, place, same_again
 from afterwards.ids import new_id
 from afterwards.limit_keys import check_asked
+from afterwards.links import Link
 from afterwards.names import (
     BrokenModule,
     UnknownFunction,
@@ -29,7 +30,7 @@ from afterwards.names import (
     standing,
     versioned,
 )
-from afterwards.options import CallOptions, Options, key_options
+from afterwards.options import CallOptions, KeyOptions, Options, key_options
 from afterwards.partials import Args, Callee, unfold
 from afterwards.quotas import Quota, of_function
 from afterwards.results import Results
@@ -114,20 +115,28 @@ class Registry:
             self._quotas = (*of_functions, *self._queues.values())
         return self._quotas
 
-    def call(self, function: Callee, args: Args, kwargs: Mapping[str, object], options: CallOptions) -> Call:
-        """The call, ready to be stored; later changes of the arguments do not reach it.
+    def call(
+        self,
+        function: Callee,
+        args: Args,
+        kwargs: Mapping[str, object],
+        options: CallOptions,
+        link: Link | None = None,
+    ) -> Call:
+        """The call, ready to be stored; later changes of the arguments do not reach it. With a `link`, one of a chain.
 
-        Raises CannotName, CannotStore, CallTooLarge, CannotSolve; and TypeError for a call that Python itself would
-        refuse.
+        Raises CannotName, CannotStore, CallTooLarge, CannotSolve; TypeError for a call that Python itself would refuse;
+        and ValueError for a step of a chain that has a key.
         """
         function, args, kwargs = unfold(function, args, kwargs)
         known = self._known(function)
-        arguments = known.arguments.write(args, kwargs)
+        form, link = known.arguments_after(link, kwargs)
+        arguments = form.write(args, kwargs)
         self._measure(known.name, arguments)
-        if unsolved := known.arguments.unsolved(args, kwargs):
+        if unsolved := form.unsolved(args, kwargs):
             self._check(unsolved.values())
         own = known.options
-        its = key_options(own, options, args, kwargs)
+        its = key_options(own, options, args, kwargs) if link is None else _no_key(known.name, own, options)
         return Call(
             id=new_id(),
             name=known.name,
@@ -144,7 +153,8 @@ class Registry:
             unique_for=its.unique_for,
             replace=its.replace,
             keeps=options.keeps,
-            limit_key=known.limit_key(args, kwargs),
+            limit_key=known.limit_key(form, args, kwargs),
+            link=link,
         )
 
     def find(self, name: str) -> Function:
@@ -268,6 +278,15 @@ class Registry:
                 f"{name}: its arguments take {size:,} bytes, and the limit is {self._max_bytes:,} (max_bytes=). "
                 "Keep the content elsewhere, and pass an id or a path."
             )
+
+
+def _no_key(name: str, own: Options, options: CallOptions) -> KeyOptions:
+    if own.key is not None or options.key is not None:
+        raise ValueError(
+            f"{name} has a key, and a step of a chain takes none: its twin might stand outside of the chain, or be "
+            "done long ago. Leave out key=, or add the chain from a task that has the key"
+        )
+    return KeyOptions(None, None, replace=False)
 
 
 def _bytes(text: str) -> int:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import inspect
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from afterwards.cancelling import was_cancelled_from_outside
 from afterwards.codec import CannotRead
 from afterwards.current import enter, leave
 from afterwards.done_in import DoneIn, InOwnTransaction, NotCommitted
-from afterwards.errors import DeadlinePassed
+from afterwards.errors import DeadlinePassed, StoreUnavailable
 from afterwards.events import Events, FailedAfterDone, TaskStarted
 from afterwards.failures import failure_of
 from afterwards.functions import Function
@@ -40,6 +40,7 @@ from afterwards.tracing import UNTRACED, Tracing
 
 Overran: TypeAlias = Callable[[Outcome | None], None]
 
+_SOON = timedelta(seconds=1)
 _OURS = (__file__, PLACE)  # the files whose frames are nobody's matter
 
 
@@ -58,13 +59,22 @@ class _Try:
     is_asked: bool = False  # to stop, though nothing may stop it
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """What a run added, to be stored and to be run here; and that it is done, with what it returned."""
+
+    calls: Sequence[Call]
+    local: Sequence[LocalCall]
+    outcome: Outcome
+
+
 class Runner:
     """Runs tasks: `async def` functions in this loop, `def` functions in up to `threads` threads of their own.
 
     `solver` solves dependencies; it is asked for only by functions that have some. `joining` lets a task be settled in
     a transaction of its own; without it, as in tests that run inline, it is done when it returns. `isolation` runs
     isolated functions in processes; without it they run here, as the others. `notes` hear what a task tells while it
-    runs.
+    runs. `complete` gives a step of a chain the results that it takes; without it they are in its arguments already.
     """
 
     def __init__(
@@ -78,8 +88,10 @@ class Runner:
         isolation: Isolation | None = None,
         tracing: Tracing = UNTRACED,
         notes: Notes | None = None,
+        complete: Callable[[Task], Awaitable[Task]] | None = None,
     ) -> None:
         self._registry = registry
+        self._complete = complete
         self._events = events
         self._threads = Threads(threads)
         self._solver = solver
@@ -113,30 +125,35 @@ class Runner:
         if self._events.heard(TaskStarted):
             self._events.say(TaskStarted(task=task))
         try:
+            if task.link is not None and self._complete is not None:
+                task = await self._complete(task)
+        except CannotRead as error:
+            return outcomes.failed(task.claim, replace(failure_of(error, hide=_OURS), kind="arguments"))
+        except StoreUnavailable:  # it has not begun
+            return outcomes.returned(task.claim, _SOON)
+        try:
             if self._isolation is not None and self._isolation.takes(task):
                 return await self._isolated(task, time.monotonic(), self._isolation)
             return await self._outcome(task, time.monotonic(), overran)
         except Exception as error:  # an error whose own code is broken; it ends this task and not the worker
             return outcomes.failed(task.claim, failure_of(error))
 
-    async def call(self, task: Task) -> tuple[Sequence[Call], Sequence[LocalCall]]:
-        """Run the task's function and let its error through, as a test that runs tasks inline wants it.
-
-        Returns what it added: to be stored, and to be run here.
-        """
+    async def call(self, task: Task) -> Called:
+        """Run the task's function and let its error through, as a test that runs tasks inline wants it."""
         with self._tracing.running(task) as how_it_ended:
-            added = await self._called(task)
+            called = await self._called(task)
             how_it_ended(outcomes.done(task.claim))
-        return added
+        return called
 
-    async def _called(self, task: Task) -> tuple[Sequence[Call], Sequence[LocalCall]]:
+    async def _called(self, task: Task) -> Called:
         if (late := _too_late(task)) is not None:
             raise late
         attempt = self._prepared(task, lambda outcome: None)
         error = await self._error(attempt)
         if error is not None:
             raise error
-        return ((), ()) if attempt.solution is None else attempt.solution.added()
+        calls, local = ((), ()) if attempt.solution is None else attempt.solution.added()
+        return Called(calls=calls, local=local, outcome=self._done(attempt, NO_DELAY))
 
     async def _outcome(self, task: Task, began: float, overran: Overran) -> Outcome:
         try:
@@ -150,7 +167,8 @@ class Runner:
         if self._joining is not None:
             added = tuple[Call, ...] if attempt.solution is None else attempt.solution.settled_early
             progress = partial(self._notes.progress, task)
-            attempt.done_in = DoneIn(self._joining, task.claim, began, added=added, progress=progress)
+            needed = task.link is not None and task.link.followed
+            attempt.done_in = DoneIn(self._joining, task.claim, began, added=added, progress=progress, is_needed=needed)
         try:
             raised = await self._error(attempt)
         except asyncio.CancelledError:

@@ -20,11 +20,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Router
 from starlette.types import Lifespan, Receive, Scope, Send
 
-from afterwards.adding import AS_DECORATED, How, Tasks, UsingTasks, call_options
+from afterwards.adding import Tasks, UsingTasks
 from afterwards.batch import Batch, TaskHandle, WhenUnnameable
 from afterwards.errors import AfterwardsError, NotInstalled, StoreUnavailable
 from afterwards.events import LateAddFailed
 from afterwards.house import House
+from afterwards.how import AS_DECORATED, How, call_options
 from afterwards.idempotency import LONGEST_VALUE, RequestKey
 
 P = ParamSpec("P")

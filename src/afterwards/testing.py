@@ -7,18 +7,23 @@ the test too.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, ParamSpec, Protocol, TypeAlias
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, overload
 
-from afterwards.adding import AS_DECORATED
 from afterwards.batch import LocalCall
+from afterwards.formers import Formers
 from afterwards.house import House
+from afterwards.how import AS_DECORATED
+from afterwards.ids import new_id
+from afterwards.links import Link
 from afterwards.local import call_locally
-from afterwards.tasks import Call, TaskId, WorkerId, first_run
+from afterwards.tasks import Call, State, Task, TaskId, WorkerId, first_run
 from afterwards.transactions import Hand, Kind, Transaction, kind_of
+from afterwards.turns import Turn, turn_of
 
 P = ParamSpec("P")
 
@@ -65,6 +70,8 @@ class InlineTaker:
     def __init__(self, house: House) -> None:
         self._runner = house.new_runner(house.events, None, tracing=house.tracing)
         self._taken: dict[TaskId, Call] = {}
+        self._ended: dict[TaskId, Task] = {}  # the steps of chains
+        self._formers = Formers(house.registry, self._find)
 
     async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
         """Keep the calls until the response is out."""
@@ -90,9 +97,31 @@ class InlineTaker:
             raise ExceptionGroup("several background tasks failed", errors)
 
     async def _run(self, call: Call, works: _Works) -> None:
-        calls, local = await self._runner.call(first_run(call, now=datetime.now(UTC), worker=_INLINE))
-        works.extendleft(partial(_run_locally, its) for its in reversed(local))
-        works.extend(partial(self._run, added) for added in calls)
+        task = first_run(call, now=datetime.now(UTC), worker=_INLINE)
+        if not self._may_start(task):
+            return
+        try:
+            called = await self._runner.call(await self._formers.complete(task))
+        except Exception:
+            self._end(replace(task, state=State.FAILED))
+            raise
+        self._end(replace(task, state=State.DONE, returned=called.outcome.result, error=called.outcome.error))
+        works.extendleft(partial(_run_locally, its) for its in reversed(called.local))
+        works.extend(partial(self._run, added) for added in called.calls)
+
+    def _may_start(self, task: Task) -> bool:
+        """Whether what it needs, which comes before it, is done."""
+        if task.link is None or turn_of(task.link, {id: it.state for id, it in self._ended.items()}) == Turn():
+            return True
+        self._end(replace(task, state=State.CANCELLED))
+        return False
+
+    def _end(self, task: Task) -> None:
+        if task.link is not None:
+            self._ended[task.id] = task
+
+    async def _find(self, ids: Sequence[TaskId]) -> list[Task]:
+        return [self._ended[id] for id in ids if id in self._ended]
 
 
 async def _run_locally(call: LocalCall, _: _Works) -> None:
@@ -107,14 +136,36 @@ class Recorded:
         self.calls: list[Call] = []
         self.local: list[LocalCall] = []
 
-    def added(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Whether exactly this call was added, with these arguments, however they were passed."""
+    @overload
+    def added(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> bool: ...
+
+    @overload
+    def added(self, func: Callable[Concatenate[Any, P], Any], /, *args: P.args, **kwargs: P.kwargs) -> bool: ...
+
+    def added(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> bool:
+        """Whether exactly this call was added, with these arguments, however they were passed.
+
+        One of a step leaves out what it gets from the step before, as in `call(...)`.
+        """
         return self.count(func, *args, **kwargs) > 0
 
-    def count(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> int:
+    @overload
+    def count(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> int: ...
+
+    @overload
+    def count(self, func: Callable[Concatenate[Any, P], Any], /, *args: P.args, **kwargs: P.kwargs) -> int: ...
+
+    def count(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:
         """How many times exactly this call was added."""
-        wanted = self._house.registry.call(func, args, kwargs, AS_DECORATED)
+        wanted = self._wanted(func, args, kwargs)
         return sum(call.name == wanted.name and call.arguments == wanted.arguments for call in self.calls)
+
+    def _wanted(self, func: Callable[..., Any], args: tuple[object, ...], kwargs: Mapping[str, object]) -> Call:
+        """The call; as a step of a chain, if it leaves out what the step before returns."""
+        try:
+            return self._house.registry.call(func, args, kwargs, AS_DECORATED)
+        except TypeError:
+            return self._house.registry.call(func, args, kwargs, AS_DECORATED, Link(chain=new_id(), source=()))
 
     async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
         """Record the calls."""

@@ -19,6 +19,7 @@ from afterwards.chance import jittered
 from afterwards.done_in import InOwnTransaction
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence
+from afterwards.formers import Formers
 from afterwards.hooks import FailureHooks
 from afterwards.janitor import Janitor
 from afterwards.life import ProofOfLife
@@ -35,7 +36,7 @@ from afterwards.shift import LAST_WORDS, Shift, WorkerOptions
 from afterwards.slots import Slots
 from afterwards.solving import Solver
 from afterwards.store import Store
-from afterwards.tasks import NO_DELAY, Claim, Task, TaskId, WorkerId
+from afterwards.tasks import NO_DELAY, Claim, Search, Task, TaskId, WorkerId
 from afterwards.timetable import Ticker, Timetable
 from afterwards.tracing import Tracing
 
@@ -113,7 +114,8 @@ class Worker:
     ) -> Runner:
         isolation = Isolation(self._registry, self._pool, url, joining.is_settled)
         runner = partial(Runner, self._registry, self._events, threads=self._options.threads, isolation=isolation)
-        return runner(solver=solver, joining=joining, tracing=tracing, notes=self._notes)
+        formers = Formers(self._registry, lambda ids: self._store.find(Search(ids=tuple(ids)), limit=len(ids)))
+        return runner(solver=solver, joining=joining, tracing=tracing, notes=self._notes, complete=formers.complete)
 
     def _new_shift(self, life: ProofOfLife, open_store: Callable[[], Awaitable[None]]) -> Shift:
         return Shift(

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends
 
-from afterwards import SOLVED, Afterwards, Again, BackgroundTasks, Stop, TimedOut, current_task
+from afterwards import SOLVED, Afterwards, Again, BackgroundTasks, Former, Stop, TimedOut, current_task
 
 # In a process of its own this is the one by which functions are found; the tests note them with one of their own too.
 afterwards = Afterwards(url=os.environ.get("URL_OF_ISOLATED", "sqlite://"))
@@ -185,3 +185,8 @@ def isolate_all(by: Afterwards) -> None:
 
 
 isolate_all(afterwards)
+
+
+@afterwards.task(isolate=True)
+def doubled(value: Former[int]) -> int:
+    return value * 2

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from afterwards import Afterwards, DeadlinePassed, Retry, State, Task
-from afterwards.adding import How, call_options
 from afterwards.events import Event, TaskEnded, TaskStarted
+from afterwards.how import How, call_options
 from afterwards.testing import inline
 from tests.rooms.builders import until
 

@@ -13,8 +13,8 @@ import pytest
 from fastapi import Depends
 
 from afterwards import Afterwards, BackgroundTasks, State, Task
-from afterwards.adding import AS_DECORATED
 from afterwards.events import Event, LoopFailed, TaskResists
+from afterwards.how import AS_DECORATED
 from afterwards.outcomes import Ending
 from afterwards.runner import Runner
 from afterwards.tasks import WorkerId, first_run

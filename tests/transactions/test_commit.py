@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from afterwards import Afterwards, CannotJoinTransaction, Retry, State, Task
-from afterwards.adding import How
+from afterwards.how import How
 from tests.transactions.conftest import people_in
 from tests.transactions.kinds import AWAITED, KINDS, SYNCHRONOUS, Dealing
 from tests.transactions.tasks import greet, ran

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol, cast
 
-from afterwards import kept, stored
+from afterwards import kept, links, stored
 from afterwards.errors import CannotJoinTransaction
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.clock import Clock
@@ -30,7 +30,9 @@ class SQLiteJoint:
 
     def addition(self, calls: Sequence[Call]) -> Statement:
         now = self._clock.now()
-        listed = as_list([rows.call_row(Place(call, is_held=False, claimer=None), now) for call in calls])
+        listed = as_list(
+            [rows.call_row(Place(call, is_held=links.needs_others(call.link), claimer=None), now) for call in calls]
+        )
         return self._statement("join_calls", calls=listed)
 
     def lock_key(self, call: Call) -> Statement:
