@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from afterwards.ids import new_id
+from afterwards.links import Link
 from afterwards.outcomes import Ending, Outcome, done
 from afterwards.store import Store
 from afterwards.tasks import Call, Claim, Failure, Search, Task, TaskId, WorkerCard, WorkerId
@@ -40,6 +41,28 @@ def a_line(count: int, **options: object) -> list[Call]:
     for call in some_calls(count, **options):
         line.append(replace(call, after=line[-1].id) if line else call)
     return line
+
+
+def linked(calls: Sequence[Call], needs: Sequence[Sequence[int]], *, anyway: Sequence[int] = ()) -> list[Call]:
+    """One chain of these calls: `needs` says, by their places, what each of them needs."""
+    chain, steps = calls[0].id, list[Call]()
+    followed = {place for some in needs for place in some}
+    for place, (call, some) in enumerate(zip(calls, needs, strict=True)):
+        needed = tuple(calls[one].id for one in some)
+        link = Link(
+            chain=chain, needs=needed, source=needed or None, anyway=place in anyway, followed=place in followed
+        )
+        steps.append(replace(call, link=link, after=needed[-1] if needed else None))
+    return steps
+
+
+def a_chain(count: int, **options: object) -> list[Call]:
+    return linked(some_calls(count, **options), [[place - 1] if place else [] for place in range(count)])
+
+
+def a_group(count: int, **options: object) -> list[Call]:
+    """Members, and one that needs them all."""
+    return linked(some_calls(count + 1, **options), [*[[]] * count, range(count)])
 
 
 def a_card(worker: str = "worker", **options: object) -> WorkerCard:

@@ -10,7 +10,6 @@ from itertools import pairwise
 
 import pytest
 
-from afterwards.links import Link
 from afterwards.outcomes import Ending, done
 from afterwards.tasks import Call, Hold, State, Task, WorkerId
 from afterwards.turns import UNMET
@@ -20,38 +19,19 @@ from tests.contract.builders import (
     SECOND,
     TimedStore,
     a_call,
+    a_chain,
+    a_group,
     a_running_task,
     claim_all,
     crash,
     end_all,
     ids_of,
+    linked,
     outcome,
     sign_on,
     some_calls,
     the_task,
 )
-
-
-def linked(calls: Sequence[Call], needs: Sequence[Sequence[int]], *, anyway: Sequence[int] = ()) -> list[Call]:
-    """One chain of these calls: `needs` says, by their places, what each of them needs."""
-    chain, steps = calls[0].id, list[Call]()
-    followed = {place for some in needs for place in some}
-    for place, (call, some) in enumerate(zip(calls, needs, strict=True)):
-        needed = tuple(calls[one].id for one in some)
-        link = Link(
-            chain=chain, needs=needed, source=needed or None, anyway=place in anyway, followed=place in followed
-        )
-        steps.append(replace(call, link=link, after=needed[-1] if needed else None))
-    return steps
-
-
-def a_chain(count: int, **options: object) -> list[Call]:
-    return linked(some_calls(count, **options), [[place - 1] if place else [] for place in range(count)])
-
-
-def a_group(count: int, **options: object) -> list[Call]:
-    """Members, and one that needs them all."""
-    return linked(some_calls(count + 1, **options), [*[[]] * count, range(count)])
 
 
 async def states_of(store: TimedStore, calls: Sequence[Call]) -> list[State]:

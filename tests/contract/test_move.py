@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from tests.contract.builders import (
     SECOND,
     TimedStore,
     a_call,
+    a_group,
     a_line,
     a_running_task,
     claim_all,
@@ -256,3 +258,25 @@ async def test_workers_may_run_there_while_tasks_come(store: TimedStore, other: 
     while await waiting(store):
         await work()
     assert order == ids_of(line)
+
+
+async def test_a_chain_that_has_begun_brings_the_results_that_it_takes(
+    store: TimedStore, other: TimedStore, worker: WorkerId
+):
+    group = [replace(call, link=replace(call.link, source=call.link.needs or None)) for call in a_group(3) if call.link]
+    await store.add(group)
+    members = await claim_all(store, worker)
+    await store.settle([done(members[0].claim, result='"first"'), outcome(members[1].claim, Ending.FAILED)])
+    await store.sign_off(worker)
+    await move(store, other)
+    there = await sign_on(other)
+    [member] = await claim_all(other, there)
+    assert member.id == members[2].id
+    last = await the_task(other, group[3].id)
+    assert (last.held, last.after) == (Hold.AFTER, member.id)
+    assert last.link is not None
+    assert (last.link.needs, last.link.given) == ((members[1].id, member.id), {members[0].id: '"first"'})
+    await end_all(other, [member])
+    task = await the_task(other, group[3].id)
+    assert task.state is State.CANCELLED, "what failed in the other store is not done here"
+    assert await other.retry([group[3].id]) == []

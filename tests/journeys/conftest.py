@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from tests import databases
 from tests.journeys.harness import Journey
+
+# From what a test can ask for to a function that makes the URL of a store new and empty.
+STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
+    "sqlite": lambda _: lambda folder: f"sqlite:///{folder}/journey.db",
+    "postgres": lambda request: lambda _: databases.new(request),
+    "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
+}
 
 
 @pytest.fixture
@@ -16,3 +25,10 @@ def journey(tmp_path: Path) -> Iterator[Journey]:
     journey = Journey(tmp_path)
     yield journey
     journey.end()
+
+
+@pytest.fixture(params=STORES)
+def on_store(request: pytest.FixtureRequest, journey: Journey) -> Journey:
+    """A journey on each store."""
+    journey.store = STORES[request.param](request)(journey.folder)
+    return journey

@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from afterwards import Afterwards, Retry, current_task
+from afterwards import Afterwards, Former, Retry, current_task
 
 MARKS = Path(os.environ["JOURNEY_MARKS"])
 
@@ -43,6 +43,20 @@ async def work(number: int, seconds: float) -> None:
 async def limited(number: int, seconds: float) -> None:
     """The same, three at once in all processes."""
     await work(number, seconds)
+
+
+@afterwards.task(name="step")
+async def step(number: int, seconds: float, value: Former[int] = 0) -> int:
+    """The same, in a chain: one more than the step before."""
+    await work(number, seconds)
+    return value + 1
+
+
+@afterwards.task(name="gather")
+async def gather(values: Former[list[int]], number: int) -> int:
+    """All of a group together."""
+    await work(number, 0)
+    return sum(values)
 
 
 @afterwards.task(name="hold")

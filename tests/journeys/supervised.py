@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import httpx2
 
-from afterwards import Afterwards, State, Task
+from afterwards import Afterwards, Former, State, Task
 from tests.journeys.harness import HERE, Journey, free_port, until
 
 WELL, NOT_WELL = 200, 503
@@ -114,7 +114,23 @@ async def _block(number: int, seconds: float) -> None: ...
 async def _leak(number: int, mebibytes: int) -> None: ...
 
 
-FUNCTIONS = {"work": _work, "limited": _limited, "hold": _hold, "block": _block, "leak": _leak}
+async def step(number: int, seconds: float, value: Former[int] = 0) -> int:
+    return 0
+
+
+async def gather(values: Former[list[int]], number: int) -> int:
+    return 0
+
+
+FUNCTIONS: dict[str, Callable[..., object]] = {
+    "work": _work,
+    "limited": _limited,
+    "hold": _hold,
+    "block": _block,
+    "leak": _leak,
+    "step": step,
+    "gather": gather,
+}
 
 
 def let_go(journey: Journey) -> None:

@@ -9,33 +9,16 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from uuid import uuid4
+from collections.abc import Sequence
 
 import pytest
 
-from tests import databases
 from tests.journeys.harness import Journey, until
 from tests.journeys.supervised import Crew, add, start_crew
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is one process only on Windows")
 
 LIMIT = 3
-
-# From what a test can ask for to a function that makes the URL of a store new and empty.
-STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
-    "sqlite": lambda _: lambda folder: f"sqlite:///{folder}/journey.db",
-    "postgres": lambda request: lambda _: databases.new(request),
-    "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
-}
-
-
-@pytest.fixture(params=STORES)
-def on_store(request: pytest.FixtureRequest, journey: Journey) -> Journey:
-    """A journey on each store."""
-    journey.store = STORES[request.param](request)(journey.folder)
-    return journey
 
 
 def kill_one(journey: Journey) -> None:
