@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from afterwards.cli.portrait import as_json, as_page
 from afterwards.ids import new_id
+from afterwards.links import Link
 from afterwards.tasks import LogLine, Progress, State, Task
 
 NOW = datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -47,6 +49,16 @@ def test_a_page_shows_result_and_logs_without_what_steers_a_terminal():
     assert 'result      {"pages": 3}' in page
     assert "logs        04:05:06 WARNING mine: care" in page
     assert "\x1b" not in page
+
+
+def test_a_step_shows_its_chain_and_what_it_needs():
+    chain, *needs = (new_id() for _ in range(6))
+    task = replace(a_task(), link=Link(chain=chain, needs=tuple(needs), anyway=True))
+    named = ", ".join(map(str, needs[:3]))
+    assert f"chain       {chain}, needs {named} and 2 more, done or not\n" in as_page(task, NOW)
+    told = as_json(task)
+    assert (told["chain"], told["needs"]) == (str(chain), [str(id) for id in needs])
+    assert "chain" not in as_page(a_task(), NOW)
 
 
 def test_json_has_them_for_programs():

@@ -9,9 +9,11 @@ from datetime import datetime
 
 from afterwards.cli.words import first_line, table
 from afterwards.harmless import harmless, harmless_lines
+from afterwards.links import Link
 from afterwards.phrases import ago, ahead, amount
 from afterwards.tasks import DEFAULT_PRIORITY, LogLine, Progress, State, Task
 
+_NEEDS = 3
 _ERROR_WIDTH = 80
 _HEADINGS = ("ID", "STATE", "WHEN", "ATTEMPT", "QUEUE", "NAME", "ERROR")
 _INDENT = 12
@@ -50,6 +52,8 @@ def as_json(task: Task) -> dict[str, object]:
         "ended": _iso(task.ended),
         "worker": task.worker,
         "after": None if task.after is None else str(task.after),
+        "chain": None if task.link is None else str(task.link.chain),
+        "needs": [] if task.link is None else [str(id) for id in task.link.needs],
         "key": task.key,
         "arguments": _parsed(task.arguments),
         "progress": None if task.progress is None else asdict(task.progress),
@@ -90,6 +94,7 @@ def _facts(task: Task, now: datetime) -> list[tuple[str, str]]:
         ("queue", harmless(task.queue) + priority),
         ("attempt", _attempts(task)),
         ("after", "" if task.after is None else str(task.after)),
+        ("chain", "" if task.link is None else _place(task.link)),
         ("key", harmless(task.key or "")),
         ("added", _instant(task.added, now)),
         ("started", _instant(task.started, now)),
@@ -101,6 +106,14 @@ def _facts(task: Task, now: datetime) -> list[tuple[str, str]]:
         ("logs", "\n".join(_log_line(line) for line in task.logs)),
         ("error", harmless_lines(error)),
     ]
+
+
+def _place(link: Link) -> str:
+    """Which chain, and what it needs there: a group of a hundred is not told one by one."""
+    needs = ", ".join(map(str, link.needs[:_NEEDS]))
+    more = f" and {len(link.needs) - _NEEDS} more" if len(link.needs) > _NEEDS else ""
+    anyway = ", done or not" if link.anyway else ""
+    return str(link.chain) + (f", needs {needs}{more}{anyway}" if needs else "")
 
 
 def _how_far(progress: Progress) -> str:
