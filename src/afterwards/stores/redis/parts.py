@@ -35,14 +35,14 @@ async def change(ask: Callable[[tuple[TaskId, ...]], Awaitable[list[TaskId]]], i
     return changed
 
 
-async def prune(ask: Callable[[Pruning], Awaitable[int]], pruning: Pruning) -> int:
+async def prune(ask: Callable[[Pruning], Awaitable[tuple[int, int]]], pruning: Pruning) -> int:
     """How many went."""
     deleted = 0
     while deleted < pruning.limit:
         part = replace(pruning, limit=min(pruning.limit - deleted, _PART))
-        some = await ask(part)
+        some, looked_at = await ask(part)
         deleted += some
-        if some < part.limit:
+        if looked_at < part.limit:
             break
     return deleted
 

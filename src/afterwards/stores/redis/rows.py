@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import cast
 from uuid import UUID
 
-from afterwards import kept, stored
+from afterwards import kept, links, stored
+from afterwards.links import Link
 from afterwards.outcomes import Ending, Outcome
 from afterwards.quotas import Quota
 from afterwards.stores.redis.errands import Argument
@@ -18,6 +20,7 @@ NUMBERS = {state: number for number, state in STATES.items()}
 
 _STATES = {number.encode(): state for number, state in STATES.items()}
 _NO_TEXTS: dict[bytes, bytes] = {}
+_ID_WIDTH = 32
 
 Told = tuple[bytes, bytes, bytes, list[bytes]]  # id, life, call, and pairs of a letter and a text
 
@@ -41,6 +44,7 @@ def call_arguments(call: Call, claimer: WorkerId | None) -> tuple[Argument, ...]
         call.trace or "",
         "" if call.keeps is None else kept.keeps_text(call.keeps),
         call.limit_key,
+        *_link_arguments(call.link),
         claimer or "",
     )
 
@@ -100,6 +104,7 @@ def received_arguments(task: Task, hold: Hold | None) -> tuple[Argument, ...]:
         "" if task.keeps is None else kept.keeps_text(task.keeps),
         kept.logs_text(task.logs) if task.logs else "",
         task.limit_key,
+        *_link_arguments(task.link),
     )
 
 
@@ -115,6 +120,23 @@ def search_arguments(search: Search, states: Iterable[State]) -> list[Argument]:
             for instant in (search.added_after, search.added_before)
         ),
     ]
+
+
+def _link_arguments(link: Link | None) -> tuple[str, str]:
+    """What a step needs, for followers.lua to read; and its chain, with the rest of the link. Empty: none."""
+    if link is None:
+        return "", ""
+    needs = "".join(id.hex for id in link.needs)
+    return needs and f"{int(link.anyway)}{needs}", f"{link.chain.hex}{links.link_text(replace(link, needs=()))}"
+
+
+def _link(needs: str | None, rest: str | None) -> Link | None:
+    """The link of these two texts."""
+    link = None if rest is None else links.link(rest[_ID_WIDTH:])
+    if link is None or needs is None:
+        return link
+    places = range(1, len(needs), _ID_WIDTH)
+    return replace(link, needs=tuple(UUID(needs[at : at + _ID_WIDTH]) for at in places))
 
 
 def _deadline(deadline: datetime | timedelta | None) -> Argument:
@@ -195,6 +217,7 @@ def _task(id: bytes, life: bytes, call: bytes, pairs: list[bytes]) -> Task:
         unique_for=_duration(_text(texts, b"u")),
         keeps=kept.keeps(_text(texts, b"o")),
         limit_key=_text(texts, b"g") or "",
+        link=_link(_text(texts, b"n"), _text(texts, b"c")),
         limited=newer[:1] == [b"1"],
     )  # fmt: skip
 

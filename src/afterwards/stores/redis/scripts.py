@@ -13,6 +13,7 @@ _NAMES = (
     *("meta", "calls", "lives", "texts", "index", "waiting", "suspects", "followers", "unknown", "running", "stopping"),
     *("ended", "workers", "leases", "paused", "lines", "schedules", "holders", "twins", "names", "kept"),
     *("quotas", "declared", "limited", "gates", "standing", "openings", "opens", "passes", "tallies"),
+    *("chains", "broken", "spared"),
 )
 
 

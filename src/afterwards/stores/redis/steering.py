@@ -45,7 +45,8 @@ def pause(pausing: Pausing) -> Talk[None]:
     yield Ask("pause", [pausing.queue, int(pausing.paused)])
 
 
-def prune(pruning: Pruning) -> Talk[int]:
-    """Delete what ended long ago."""
+def prune(pruning: Pruning) -> Talk[tuple[int, int]]:
+    """Delete what ended long ago; how many, and how many were looked at: those of chains that go on are spared."""
     arguments = [stored.microseconds(pruning.older_than), max(pruning.limit, 0)]
-    return cast("int", (yield Ask("prune", arguments)))
+    deleted, looked_at = cast("list[int]", (yield Ask("prune", arguments)))
+    return deleted, looked_at

@@ -1,11 +1,12 @@
 -- Stores the calls that stand in ARGV from `at` on. Used where calls come by themselves and where outcomes bring them.
 --
 -- Each is id, name, queue, priority, retry, arguments, due, delay, after, crashes allowed, timeout, deadline (after
--- a plus: how far from now), key, trace, what it keeps, limit key, claimer. A key is a '1' for one that replaces, for how
--- long it is held after the end, a NUL, and its text; or ''. Ids that are stored already change nothing. The answer has
--- a letter for each: '1' for one that this write claimed; and the place of each twin, with the task whose twin it is.
+-- a plus: how far from now), key, trace, what it keeps, limit key, needs, link, claimer. A key is a '1' for one that
+-- replaces, for how long it is held after the end, a NUL, and its text; or ''. Needs and link are '' for what is in no
+-- chain. Ids that are stored already change nothing. The answer has a letter for each: '1' for one that this write
+-- claimed; and the place of each twin, with the task whose twin it is.
 
-local CALL_WIDTH = 17
+local CALL_WIDTH = 19
 
 local function read_key(key)
     return string.match(key, '^(.)(%d*)%z(.*)$')
@@ -45,7 +46,7 @@ end
 
 local function store_call(at, incoming)
     local id, name, queue, priority, retry, arguments, due, delay, after, allowed, timeout, deadline, key, trace, keeps,
-        limit, claimer = unpack(ARGV, at, at + CALL_WIDTH - 1)
+        limit, needs, link, claimer = unpack(ARGV, at, at + CALL_WIDTH - 1)
     begin()
     due, deadline, after = due_of(due, delay), deadline_of(deadline), before(id, after)
     local held = is_held(id, after, incoming)
@@ -64,6 +65,9 @@ local function store_call(at, incoming)
         hold(field_of(name, text), id)
     end
     set_text(id, life, 'o', keeps)
+    set_text(id, life, 'n', needs)
+    set_text(id, life, 'c', link)
+    chains.join(id, life)
     local is_claimed = claimer ~= '' and not held and is_due(life)
         and gates.may_claim_at_once(claimer, {queue = queue, name = name})
     if is_claimed then

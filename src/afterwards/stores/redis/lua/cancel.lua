@@ -1,19 +1,19 @@
--- with: shared gates steps
+-- with: shared gates steps followers
 -- Waiting tasks are cancelled at once and free their followers; running ones are asked to stop. Over a task whose turn
--- had not come the line closes: who waited for it now waits for the one before.
+-- had not come the line closes: who waited for it now waits for the one before. A step of a chain that needs it is
+-- cancelled too, unless it starts anyway.
 --
 -- ARGV: ids. Answers with those that changed.
 
 local changed, seen = {}, {}
 
 local function close_over(id, life)
-    for _, member in ipairs(call('ZRANGEBYLEX', FOLLOWERS, '[' .. id, '(' .. id .. 'g')) do
+    for _, member in ipairs(beginning_with(FOLLOWERS, id, -1)) do
         local follower = id_of(member)
         local its_life = read(follower)
-        leave(follower, its_life)
-        its_life[AFTER] = life[AFTER]
-        enter(follower, its_life)
-        write(follower, its_life)
+        if not has_text(its_life, 'n') then
+            followers.hold_after(follower, its_life, life[AFTER])
+        end
     end
 end
 
@@ -25,7 +25,7 @@ local function cancel_waiting(id, life)
     life[TOUCHED] = TOKEN
     finish(id, life, IS_CANCELLED)
     write(id, life)
-    free_followers({id}, '')
+    followers.free({id}, '')
 end
 
 for at = FIRST, #ARGV do

@@ -1,9 +1,21 @@
--- with: shared gates steps
--- Deletes waiting tasks, which another store has received; who was held after them is freed.
+-- with: shared gates steps followers
+-- Deletes waiting tasks, which another store has received. Who was held after them in a line is freed; a step of a chain
+-- that needs one stays held.
 --
 -- ARGV: ids. Answers with those deleted.
 
 local forgotten = {}
+
+local function free_line(id)
+    for _, member in ipairs(beginning_with(FOLLOWERS, id, -1)) do
+        local follower = id_of(member)
+        local life = read(follower)
+        if not has_text(life, 'n') then
+            followers.set_free(follower, life)
+        end
+    end
+end
+
 for at = FIRST, #ARGV do
     local id = ARGV[at]
     local life = read(id)
@@ -16,5 +28,7 @@ for at = FIRST, #ARGV do
         forgotten[#forgotten + 1] = id  -- the first time, whose answer was lost, and nobody else forgets it
     end
 end
-free_followers(forgotten, '')
+for _, id in ipairs(forgotten) do
+    free_line(id)
+end
 return answer(forgotten)

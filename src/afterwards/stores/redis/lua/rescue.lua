@@ -1,4 +1,4 @@
--- with: shared gates steps
+-- with: shared gates steps followers
 -- Returns what dead workers left running, as it was decided for each; fenced by the run, since others may have rescued
 -- it meanwhile. A dead worker's card goes with its last task.
 --
@@ -47,6 +47,6 @@ for worker in pairs(workers) do
         call('ZREM', LEASES, worker)
     end
 end
-free_followers(over, '')
+followers.free(over, '')
 local tasks = all_told(returned)
 return answer(tasks)

@@ -1,4 +1,4 @@
--- with: shared gates steps adding
+-- with: shared gates steps followers adding
 -- Writes how runs ended, each fenced by its claim: an outcome whose task does not run as (id, run, worker) any more
 -- changes nothing. Then stores the calls they brought, and frees the followers of those whose turn is over.
 --
@@ -92,7 +92,7 @@ end
 for _, calls in ipairs(brought) do
     store_calls(calls[1], calls[2])
 end
-local claimed = free_followers(over, claimer)
+local claimed = followers.free(over, claimer)
 if IS_AGAIN and claimer ~= '' then
     for _, member in ipairs(of_worker(RUNNING, claimer, -1)) do
         local id = id_of(member)

@@ -1,4 +1,4 @@
--- with: shared gates steps
+-- with: shared gates steps followers
 -- A worker stops: what it holds waits again, with no attempt or crash spent, and its card goes. What was asked to stop
 -- is cancelled instead, which frees its followers. A leaving worker is only marked.
 --
@@ -41,7 +41,7 @@ for _, member in ipairs(of_worker(RUNNING, worker, -1)) do
         over[#over + 1] = id
     end
 end
-free_followers(over, '')
+followers.free(over, '')
 keep_tally(worker, ARGV[FIRST + 2])
 call('HDEL', WORKERS, worker)
 call('ZREM', LEASES, worker)

@@ -42,7 +42,7 @@ local function has_text(life, letter)
 end
 
 -- Texts that few tasks have: e(rror), r(esult), p(rogress), l(ogs), k(ey), u(nique for), t(race), o(f its run to be kept),
--- g(ates, by what they count it). Empty: none.
+-- g(ates, by what they count it), c(hain: its id, and the rest of the link), n(eeds of a step). Empty: none.
 local function set_text(id, life, letter, text)
     if text ~= '' then
         call('HSET', TEXTS, id .. letter, text)
@@ -52,6 +52,40 @@ local function set_text(id, life, letter, text)
     elseif has_text(life, letter) then
         call('HDEL', TEXTS, id .. letter)
         life[HAS] = string.gsub(life[HAS], letter, '')
+    end
+end
+
+-- The members of an index that begin with the id of a task, or of a chain.
+local function beginning_with(key, id, limit)
+    return call('ZRANGEBYLEX', key, '[' .. id, '(' .. id .. 'g', 'LIMIT', 0, limit)
+end
+
+-- Chains: who of each has not ended. Until nobody is left all of it stays, since one may want the results of another. The
+-- ended ones that came up to be deleted meanwhile are `spared`: they are in no other index of ended tasks until then.
+
+local chains = {}
+
+function chains.of(id, life)
+    return has_text(life, 'c') and sub(call('HGET', TEXTS, id .. 'c'), 1, ID_WIDTH)
+end
+
+function chains.join(id, life)
+    local chain = chains.of(id, life)
+    if chain then
+        call('ZADD', CHAINS, 0, chain .. id)
+    end
+end
+
+function chains.leave(id, life)
+    local chain = chains.of(id, life)
+    if not chain or call('ZREM', CHAINS, chain .. id) == 0 or #beginning_with(CHAINS, chain, 1) > 0 then
+        return
+    end
+    for _, member in ipairs(beginning_with(SPARED, chain, -1)) do
+        local spared = read(id_of(member))
+        call('ZREM', SPARED, member)
+        call('ZADD', ENDED, spared[ENDED_AT], id_of(member))
+        grown = grown + spared[SIZE]
     end
 end
 
@@ -65,6 +99,7 @@ local function finish(id, life, state)
     grown = grown + size
     mark(id, life, state)
     call('ZADD', ENDED, NOW_TEXT, id)
+    chains.leave(id, life)
 end
 
 -- Keys: under a function's name and a key, who took it last, and until when he holds it if he has been erased. The ids of
@@ -113,7 +148,7 @@ end
 
 local function twins_of(id)
     local twins = {}
-    for at, member in ipairs(call('ZRANGEBYLEX', NAMES, '[' .. id, '(' .. id .. 'g')) do
+    for at, member in ipairs(beginning_with(NAMES, id, -1)) do
         twins[at] = id_of(member)
     end
     return twins
@@ -143,8 +178,25 @@ local function let_go(id, life, key)
     end
 end
 
+-- The member for a step that was cancelled since what it needs was not done: under the id of that, for who retries it.
+function chains.broken(id, life)
+    return life[AFTER] .. life[SEQUENCE] .. id
+end
+
+function chains.forget(id, life)
+    if life[ENDED_AT] == '' then
+        chains.leave(id, life)
+    elseif life[STATE] == IS_CANCELLED then
+        call('ZREM', BROKEN, chains.broken(id, life))
+    end
+    call('ZREMRANGEBYLEX', BROKEN, '[' .. id, '(' .. id .. 'g')
+end
+
 local function erase(id, life)
     call('HDEL', CALLS, id)  -- first, since it makes room: what follows may not be refused
+    if has_text(life, 'c') then
+        chains.forget(id, life)
+    end
     local key = key_text(id, life)
     if key then
         let_go(id, life, key)
@@ -158,27 +210,6 @@ local function erase(id, life)
         call('ZREM', ENDED, id)
         grown = grown - life[SIZE]
     end
-end
-
--- Frees who is held after these, whose turn is over; what `claimer` may have of them runs for it at once.
-local function free_followers(ids, claimer)
-    local claimed = {}
-    for _, id in ipairs(ids) do
-        for _, member in ipairs(call('ZRANGEBYLEX', FOLLOWERS, '[' .. id, '(' .. id .. 'g')) do
-            local follower = id_of(member)
-            local life = read(follower)
-            if claimer ~= '' and is_due(life) and gates.may_claim_at_once(claimer, line(life[LINE])) then
-                take(follower, life, claimer)
-                claimed[#claimed + 1] = follower
-            else
-                leave(follower, life)
-                life[HELD] = ''
-                enter(follower, life)
-                write(follower, life)
-            end
-        end
-    end
-    return claimed
 end
 
 -- What a worker that is signed on has counted, in place of what it brought before. Empty: nothing new.
@@ -207,12 +238,26 @@ local function all_told(ids)
     return tasks
 end
 
+-- Deletes an ended task, or spares it as long as others of its chain have not ended; whether it is gone.
+local function retire(id)
+    local life = read(id)
+    local chain = chains.of(id, life)
+    if not chain or #beginning_with(CHAINS, chain, 1) == 0 then
+        erase(id, life)
+        return true
+    end
+    call('ZREM', ENDED, id)  -- first, since it makes room
+    call('ZADD', SPARED, 0, chain .. id)
+    grown = grown - life[SIZE]
+    return false
+end
+
 -- The oldest ended tasks go when there are too many of them, or too large ones: a bounded number for each script.
 local function trim()
     local excess = math.min(call('ZCARD', ENDED) - MOST_ENDED, 1000)
     if excess > 0 then
         for _, id in ipairs(call('ZRANGE', ENDED, 0, excess - 1)) do
-            erase(id, read(id))
+            retire(id)
         end
     end
     local bytes = tonumber(call('HGET', META, 'ended_bytes') or '0') + grown
@@ -223,7 +268,7 @@ local function trim()
             break
         end
         local before = grown
-        erase(oldest, read(oldest))
+        retire(oldest)
         bytes, left = bytes + grown - before, left - 1
     end
 end
