@@ -9,6 +9,7 @@ from uuid import UUID
 
 from afterwards import stored
 from afterwards.errors import CannotStore
+from afterwards.links import Link
 from afterwards.stores.redis import rows
 from afterwards.stores.redis.errands import Ask, Talk
 from afterwards.stores.redis.lost import Lost
@@ -18,6 +19,7 @@ MOST_CALLS = 20_000  # of one write: it is one script, and nobody else is served
 
 _CLAIMED = ord("1")
 _WEIGHT = 1_000  # bytes: of a call without arguments; more than it has, since it takes the server's time
+_NEED = 72  # bytes of a need, which is most often a source too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ def add(additions: Sequence[Addition]) -> Talk[list[list[Added]]]:
 
 def weight(addition: Addition) -> int:
     """About the bytes that the server is sent."""
-    return sum(_WEIGHT + len(call.arguments) for call in addition.calls)
+    return sum(_WEIGHT + len(call.arguments) + _link_weight(call.link) for call in addition.calls)
 
 
 def check_count(calls: Sequence[Call]) -> None:
@@ -60,6 +62,10 @@ def lose(lost: Lost, addition: Addition, token: str) -> None:
     """Its adder may have claimed something without knowing."""
     if addition.claimed_by is not None:
         lost.claims(addition.claimed_by, token)
+
+
+def _link_weight(link: Link | None) -> int:
+    return 0 if link is None else _WEIGHT + _NEED * len(link.needs)
 
 
 def _answer(call: Call, claimer: WorkerId | None, is_claimed: bool, now: int) -> Added:
