@@ -153,6 +153,24 @@ async def test_members_that_are_settled_side_by_side_leave_nobody_waiting(store:
     assert sorted(ids_of(await claim_all(store, worker))) == sorted(group[-1].id for group in groups)
 
 
+async def test_the_first_step_may_stand_in_a_line(store: TimedStore, worker: WorkerId):
+    first, second = a_chain(2)
+    await store.add([former := a_call(), replace(first, after=former.id), second])
+    [task] = await claim_all(store, worker)
+    await store.settle([outcome(task.claim, Ending.RETRIED, delay=HOUR)])
+    [task] = await claim_all(store, worker)
+    assert task.id == first.id
+    await end_all(store, [task])
+    assert ids_of(await claim_all(store, worker)) == [second.id]
+
+
+async def test_a_line_goes_on_behind_a_step(store: TimedStore, worker: WorkerId):
+    chain = a_chain(2)
+    await store.add([*chain, call := a_call(after=chain[1].id)])
+    await end(store, await claim_all(store, worker), Ending.FAILED)
+    assert ids_of(await claim_all(store, worker)) == [call.id]
+
+
 # When a step is not done
 
 
@@ -173,6 +191,16 @@ async def test_a_long_chain_ends_at_once(store: TimedStore, worker: WorkerId):
     await store.add(chain := a_chain(1500))
     await end(store, await claim_all(store, worker), Ending.FAILED)
     assert await states_of(store, chain) == [State.FAILED, *[State.CANCELLED] * 1499]
+
+
+async def test_what_needs_a_step_that_is_given_up_in_this_write_is_given_up_with_it(
+    store: TimedStore, worker: WorkerId
+):
+    await store.add(calls := linked(some_calls(4), [[], [], [1], [2, 0]]))
+    first, second = await claim_all(store, worker)
+    assert (await the_task(store, calls[3].id)).after == calls[0].id
+    await store.settle([done(first.claim), outcome(second.claim, Ending.FAILED)])
+    assert await states_of(store, calls) == [State.DONE, State.FAILED, State.CANCELLED, State.CANCELLED]
 
 
 async def test_a_cancelled_step_ends_what_needs_it(store: TimedStore, worker: WorkerId):
@@ -227,6 +255,14 @@ async def test_a_step_that_starts_anyway_starts_anyway(store: TimedStore, worker
     assert ids_of(await claim_all(store, worker)) == [calls[2].id]
 
 
+async def test_the_settler_has_a_step_that_starts_anyway_behind_one_that_does_not(store: TimedStore, worker: WorkerId):
+    calls = linked(some_calls(3), [[], [0], [1]], anyway=[2])
+    first, *_ = await store.add(calls, claimed_by=worker)
+    assert first.claimed is not None
+    settled = await store.settle([outcome(first.claimed.claim, Ending.FAILED)], claimed_by=worker)
+    assert ids_of(settled.claimed) == [calls[2].id]
+
+
 async def test_a_step_that_starts_anyway_waits_for_all_the_same(store: TimedStore, worker: WorkerId):
     await store.add(calls := linked(some_calls(3), [[], [], [0, 1]], anyway=[2]))
     first, second = await claim_all(store, worker)
@@ -251,6 +287,14 @@ async def test_retrying_what_failed_lets_the_rest_wait_again(store: TimedStore, 
         [task] = await claim_all(store, worker)
         assert task.id == call.id
         await end_all(store, [task])
+
+
+async def test_a_long_chain_waits_again_at_once(store: TimedStore, worker: WorkerId):
+    await store.add(chain := a_chain(1500))
+    await end(store, await claim_all(store, worker), Ending.FAILED)
+    await store.retry([chain[0].id])
+    assert await states_of(store, chain) == [State.WAITING] * 1500
+    assert ids_of(await claim_all(store, worker)) == [chain[0].id]
 
 
 async def test_a_step_that_a_person_cancelled_stays_so(store: TimedStore, worker: WorkerId):

@@ -17,7 +17,8 @@ from afterwards.stores.postgres.statements import STATEMENTS
 from afterwards.tasks import State
 from tests import databases
 
-LIMIT = 100
+LIMIT, LONG_CHAIN = 100, 5_000
+STEPS = "SELECT after FROM afterwards_tasks WHERE queue = 'chains' AND state = %s LIMIT 50"
 FILL = """
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, state, held, after, due, added, ended, freed, error, key
@@ -45,6 +46,19 @@ def fill(connection: psycopg.Connection[Any], count: int, **columns: str) -> Non
     connection.execute(FILL.format(count=count, **{**usual, **columns}).encode())
 
 
+def fill_chains(connection: psycopg.Connection[Any]) -> None:
+    """Chains of which some have ended and others never start; and a long one of which one step waits."""
+    fill(connection, 5_000, state="cancelled", after="gen_random_uuid()", ended="now()", freed="true", queue="chains")
+    fill(connection, 5_000, held="'after'", after="gen_random_uuid()", queue="chains")
+    connection.execute(
+        "UPDATE afterwards_tasks SET chain = md5(after::text || sequence % 100), error = '{{}}', "
+        'link = format(\'{{"chain":"%s","needs":["%s"]}}\', id, after) WHERE queue = \'chains\''
+    )
+    fill(connection, LONG_CHAIN, state="done", ended="now() - interval '1 hour'", freed="true", queue="long chain")
+    fill(connection, 1, due="1 day", queue="long chain")
+    connection.execute("UPDATE afterwards_tasks SET chain = 'long' WHERE queue = 'long chain'")
+
+
 @pytest.fixture(scope="module")
 def crowded(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]:
     """A database with much that is not to be read. Nobody has told the planner so."""
@@ -64,6 +78,7 @@ def crowded(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]
         connection.execute(
             "INSERT INTO afterwards_quotas (name, most, declared) VALUES ('function:tests:other', 1, now())"
         )
+        fill_chains(connection)
         fill(connection, 10_000, queue="elsewhere")
         fill(connection, 10_000)
         for queue in ("default", "mail", "slow"):
@@ -159,10 +174,41 @@ def test_outcomes_find_their_tasks_and_followers_by_index(crowded: psycopg.Conne
     assert rows_read(held) + rows_read(freed) < 500
 
 
+@pytest.mark.parametrize("analysed", [False, True])
+def test_pruning_asks_of_each_task_of_a_chain_whether_that_has_ended(crowded: psycopg.Connection[Any], analysed: bool):
+    if analysed:
+        crowded.execute("ANALYZE")
+    plan = plan_of(crowded, "prune", older_than=timedelta(0), limit=LIMIT)
+    assert indexes_of_tasks(plan) == {"afterwards_ended", "afterwards_chains", "afterwards_tasks_pkey"}
+    assert rows_read(plan) < 3 * LONG_CHAIN
+
+
+@pytest.mark.parametrize("analysed", [False, True])
+def test_steps_are_found_by_what_they_wait_for_and_by_what_broke_their_chain(
+    crowded: psycopg.Connection[Any], analysed: bool
+):
+    if analysed:
+        crowded.execute("ANALYZE")
+    waits_for, broken_by = (
+        [after for [after] in crowded.execute(STEPS.encode(), [state]).fetchall()] for state in ("waiting", "cancelled")
+    )
+    for all_of_them in (False, True):
+        held = plan_of(crowded, "lock_steps", ids=waits_for, all=all_of_them)
+        assert held["Actual Rows"] == len(waits_for)
+        assert indexes_of_tasks(held) == {"afterwards_followers", "afterwards_tasks_pkey"}
+        assert rows_read(held) < 20 * len(waits_for)
+    broken = plan_of(crowded, "broken_steps", ids=broken_by)
+    assert broken["Actual Rows"] == len(broken_by)
+    assert indexes_of_tasks(broken) == {"afterwards_broken_chains", "afterwards_tasks_pkey"}
+    assert rows_read(broken) < 20 * len(broken_by)
+
+
 @pytest.mark.parametrize(
     ("name", "values", "index"),
     [
-        ("prune", {"older_than": timedelta(0), "limit": 100}, "afterwards_ended"),
+        ("states_among", {"ids": [uuid4()]}, "afterwards_tasks_id_key"),
+        ("lock_needs", {"ids": [uuid4()]}, "afterwards_tasks_id_key"),
+        ("ended_steps", {"ids": [uuid4()]}, "afterwards_tasks_id_key"),
         ("held_keys", {"key_names": ["n"], "keys": ["k"]}, "afterwards_tasks_id_key"),
         ("known_calls", {"ids": [uuid4()]}, "afterwards_tasks_id_key"),
         ("find_by_id", {**ANYTHING, "ids": [uuid4()]}, "afterwards_tasks_id_key"),

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Protocol, cast
 
-from afterwards import kept, stored
+from afterwards import kept, links, stored
 from afterwards.errors import CannotJoinTransaction
 from afterwards.statements import parse
 from afterwards.tasks import Call, Claim, Progress
@@ -168,6 +168,8 @@ def _row(place: int, call: Call) -> dict[str, object]:
         "unique_for": None if call.unique_for is None else _interval(call.unique_for),
         "keeps": None if call.keeps is None else kept.keeps_text(call.keeps),
         "limit_key": call.limit_key,
+        "chain": None if call.link is None else str(call.link.chain),
+        "link": None if call.link is None else links.link_text(call.link),
     }
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from afterwards import stored
 from afterwards.keys import KeyOf
-from afterwards.stores.postgres import keys, rows
-from afterwards.stores.postgres.rescuing import free_followers
+from afterwards.stores.postgres import chains, keys, rows
+from afterwards.stores.postgres.followers import free_followers, free_line
 from afterwards.stores.postgres.transaction import Transaction
 from afterwards.tasks import Task, TaskId
 
@@ -32,11 +32,14 @@ async def hand_over(transaction: Transaction, part: Part) -> list[Task]:
 
 async def receive(transaction: Transaction, tasks: Sequence[Task]) -> list[TaskId]:
     """Store them; those that were new."""
+    needs = await chains.lock_needs(transaction, tasks)
+    tasks = stored.steps_placed(tasks, needs.keys())
     formers = [task.after for task in tasks if task.after is not None]
     stored_formers = await transaction.rows("formers", ids=formers) if formers else []
     holds = stored.holds_of(tasks, dict(cast("list[tuple[UUID, bool]]", stored_formers)))
     received = set(rows.ids(await transaction.rows("receive_tasks", **rows.received_columns(tasks, holds))))
     await _receive_keys(transaction, [task for task in tasks if task.id in received and task.key is not None])
+    await free_followers(transaction, [id for id, state in needs.items() if state.ended])
     transaction.rings |= bool(received)
     return [id for id in dict.fromkeys(task.id for task in tasks) if id in received]
 
@@ -53,8 +56,9 @@ async def _receive_keys(transaction: Transaction, tasks: Sequence[Task]) -> None
 
 
 async def forget(transaction: Transaction, ids: Sequence[TaskId]) -> list[TaskId]:
-    """Delete those that wait, and free who was held after them."""
+    """Delete those that wait, and free who was held after them in a line."""
     waiting = set(rows.ids(await transaction.rows("lock_waiting", ids=list(ids))))
     await transaction.execute("forget_tasks", ids=list(waiting))
-    await free_followers(transaction, waiting)
+    if waiting:
+        await free_line(transaction, waiting)
     return [id for id in dict.fromkeys(ids) if id in waiting]

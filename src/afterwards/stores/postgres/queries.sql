@@ -25,7 +25,8 @@ timestamptz '9999-12-31 23:59:59.999999+00'
 task.id, task.name, task.arguments, task.queue, task.priority, task.state, task.held, task.after, task.due, task.added,
 task.attempt, task.run, task.crashes, task.crashes_allowed, task.suspect, task.freed, task.worker, task.started,
 task.ended, task.error, task.result, task.progress, task.key, task.stop_asked, task.retry,
-task.timeout, task.deadline, task.unique_for, task.trace, task.keeps, task.logs, task.limit_key, task.limited
+task.timeout, task.deadline, task.unique_for, task.trace, task.keeps, task.logs, task.limit_key, task.limited,
+task.link
 
 -- fragment: is_claimable
 -- What may be claimed, in the words of its index.
@@ -50,6 +51,11 @@ SELECT id, queues FROM afterwards_workers WHERE id = ANY(:claimers::text[]) AND 
 EXISTS (
     SELECT 1 FROM afterwards_quotas AS quota WHERE quota.name IN ('function:' || task.name, 'queue:' || task.queue)
 )
+
+-- fragment: is_step
+-- Whether this `task` is held after what it needs, when it is, and not in a line. By the text that links.py writes, in
+-- which a quote inside of a string has a backslash before it.
+task.link IS NOT NULL AND position('"needs":["' IN task.link) > 0
 
 -- fragment: is_standing
 -- What stands before a gate, in the words of its index.
@@ -103,11 +109,11 @@ WITH call AS MATERIALIZED (
         :ids::uuid[], :call_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[],
         :afters::uuid[], :dues::timestamptz[], :delays::interval[], :crashes::integer[], :retries::text[],
         :timeouts::interval[], :deadlines::timestamptz[], :times_left::interval[], :keys::text[],
-        :unique_for::interval[], :traces::text[], :keeps::text[], :limit_keys::text[],
+        :unique_for::interval[], :traces::text[], :keeps::text[], :limit_keys::text[], :chains::text[], :links::text[],
         :claimed_by::text[]
     ) WITH ORDINALITY AS call (
         id, name, arguments, queue, priority, after, due_at, delay, crashes_allowed, retry, timeout, deadline_at,
-        time_left, key, unique_for, trace, keeps, limit_key, claimed_by, place
+        time_left, key, unique_for, trace, keeps, limit_key, chain, link, claimed_by, place
     )
 ),
 former AS MATERIALIZED (
@@ -124,7 +130,7 @@ judged AS MATERIALIZED (
 )
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes_allowed, retry, worker,
-    started, timeout, deadline, key, unique_for, trace, keeps, limit_key
+    started, timeout, deadline, key, unique_for, trace, keeps, limit_key, chain, link
 )
 SELECT
     id, name, arguments, queue, priority,
@@ -133,7 +139,7 @@ SELECT
     after, due, {now}, is_claimed::integer, is_claimed::integer, crashes_allowed, retry,
     CASE WHEN is_claimed THEN claimed_by END,
     CASE WHEN is_claimed THEN {now} END,
-    timeout, deadline, key, unique_for, trace, keeps, limit_key
+    timeout, deadline, key, unique_for, trace, keeps, limit_key, chain, link
 FROM judged ORDER BY place
 ON CONFLICT (id) DO NOTHING
 RETURNING task.id, task.worker IS NOT NULL, task.added
@@ -145,7 +151,8 @@ CROSS JOIN unnest(:ids::uuid[], :claimed_by::text[]) AS call (id, claimed_by)
 WHERE task.id = call.id AND task.worker = call.claimed_by AND task.run = 1 AND task.state = 'running'
 
 -- name: hurry
--- Whoever writes under keys waits for others no longer than this; it is tried again, apart from all else.
+-- Whoever writes under keys, or lets a step wait for a task, waits for others no longer than this; it is tried again,
+-- apart from all else.
 SELECT set_config('lock_timeout', '20ms', true)
 
 -- name: lock_keys
@@ -487,26 +494,19 @@ SELECT extract(epoch FROM min(due) - {now})::float8 FROM head
 -- Which outcomes still hold their claim: every write about a run is fenced by (id, run, worker). They are locked, so
 -- that what follows in this transaction may go by the sequence, and so that the followers seen then are all there are. Only
 -- what runs has a worker, so the state need not be asked; and asked like this, nothing but the index of ids will do.
-SELECT claim.place, task.sequence, task.stop_asked
+SELECT claim.place, task.sequence, task.stop_asked, task.link
 FROM unnest(:ids::uuid[], :runs::bigint[], :workers::text[]) WITH ORDINALITY AS claim (id, run, worker, place)
 JOIN afterwards_tasks AS task ON task.id = claim.id
 WHERE task.run = claim.run AND task.worker IS NOT DISTINCT FROM claim.worker
 ORDER BY task.sequence, claim.place FOR NO KEY UPDATE OF task
 
--- fragment: followers
--- Who is held after a `former (id, claimed_by)`, and whether that one's claimer may have it at once. One look-up for each
--- former, also while no statistics say how few they are: a join might read all that is held.
+-- fragment: freed
+-- Nothing holds any more those of `free (sequence, name, queue, due, claimed_by)`, which are locked; whom a claimer may
+-- have, it has at once.
 claimer AS MATERIALIZED ({claimers}),
-follower AS MATERIALIZED (
-    SELECT task.sequence, task.name, task.queue, task.due, former.claimed_by
-    FROM former CROSS JOIN LATERAL (
-        SELECT sequence, name, queue, due FROM afterwards_tasks WHERE held = 'after' AND after = former.id
-        ORDER BY sequence FOR NO KEY UPDATE
-    ) AS task
-),
 judged AS MATERIALIZED (
     SELECT task.*, task.due <= {now} AND {is_open} AND NOT {is_limited} AS is_claimed
-    FROM follower AS task LEFT JOIN claimer ON claimer.id = task.claimed_by
+    FROM free AS task LEFT JOIN claimer ON claimer.id = task.claimed_by
 ),
 freed AS (
     UPDATE afterwards_tasks AS task
@@ -520,6 +520,19 @@ freed AS (
     FROM judged WHERE task.sequence = judged.sequence AND task.held = 'after'
     RETURNING task.*
 )
+
+-- fragment: followers
+-- Who is held in a line after a `former (id, claimed_by)`, and whether that one's claimer may have it at once. One look-up
+-- for each former, also while no statistics say how few they are: a join might read all that is held.
+free AS MATERIALIZED (
+    SELECT task.sequence, task.name, task.queue, task.due, former.claimed_by
+    FROM former CROSS JOIN LATERAL (
+        SELECT sequence, name, queue, due FROM afterwards_tasks AS task
+        WHERE held = 'after' AND after = former.id AND NOT ({is_step})
+        ORDER BY sequence FOR NO KEY UPDATE
+    ) AS task
+),
+{freed}
 
 -- name: settle_outcomes
 -- All outcomes in one statement, and who waited for those whose turn is over. Without a `delay` the task keeps its
@@ -568,10 +581,62 @@ UPDATE afterwards_tasks AS task SET progress = note.progress FROM note WHERE tas
 RETURNING task.id
 
 -- name: free_followers
--- The same for tasks that have ended in another way: nobody claims what this frees. How many.
+-- The same for tasks that have ended in another way: nobody claims what this frees. How many, and whether steps of chains
+-- are held after these tasks.
 WITH former AS (SELECT id, NULL::text AS claimed_by FROM unnest(:ids::uuid[]) AS former (id)),
 {followers}
-SELECT count(*) FROM freed
+SELECT count(*), EXISTS (
+    SELECT 1 FROM former CROSS JOIN LATERAL (
+        SELECT 1 FROM afterwards_tasks AS task WHERE held = 'after' AND after = former.id AND {is_step}
+    ) AS step
+)
+FROM freed
+
+-- name: lock_steps
+-- The steps that are held after these; if `all`, also those that are held after them, and so on. These others are found
+-- before their formers are locked: who ends those looks again. Asked like this, no index of all that is held is read.
+WITH RECURSIVE step (sequence, id) AS (
+    SELECT found.sequence, found.id FROM unnest(:ids::uuid[]) AS former (id) CROSS JOIN LATERAL (
+        SELECT sequence, id FROM afterwards_tasks AS task WHERE held = 'after' AND after = former.id AND {is_step}
+    ) AS found
+    UNION
+    SELECT found.sequence, found.id FROM step CROSS JOIN LATERAL (
+        SELECT sequence, id FROM afterwards_tasks AS task WHERE held = 'after' AND after = step.id AND {is_step}
+    ) AS found
+    WHERE :all::boolean
+)
+SELECT id, after, link FROM afterwards_tasks
+WHERE sequence = ANY(ARRAY(SELECT sequence FROM step)) AND held IS NOT DISTINCT FROM 'after'
+ORDER BY sequence FOR NO KEY UPDATE
+
+-- name: lock_needs
+-- Nobody settles, cancels or retries these until the end of this transaction. How they stand, the next statement says.
+SELECT 1 FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) ORDER BY sequence FOR SHARE
+
+-- name: states_among
+-- Of these ids, those that are stored, and in which state.
+SELECT id, state FROM afterwards_tasks WHERE id = ANY(:ids::uuid[])
+
+-- name: hold_steps
+-- What these steps wait for has ended; they wait for something else. They and that are locked.
+UPDATE afterwards_tasks AS task SET after = step.after FROM unnest(:ids::uuid[], :afters::uuid[]) AS step (id, after)
+WHERE task.id = step.id
+
+-- name: end_steps
+-- These can never start. They remember which task broke their chain. They and that are locked.
+UPDATE afterwards_tasks AS task
+SET state = 'cancelled', held = NULL, after = step.after, error = step.error, ended = {now}, freed = true
+FROM unnest(:ids::uuid[], :afters::uuid[], :errors::text[]) AS step (id, after, error) WHERE task.id = step.id
+
+-- name: free_steps
+-- All that these need has ended. They are locked.
+WITH free AS MATERIALIZED (
+    SELECT task.sequence, task.name, task.queue, task.due, step.claimed_by
+    FROM unnest(:ids::uuid[], :claimed_by::text[]) AS step (id, claimed_by)
+    JOIN afterwards_tasks AS task ON task.id = step.id
+),
+{freed}
+SELECT {task} FROM freed AS task ORDER BY task.sequence
 
 -- name: free_unknown
 -- A worker has come that knows these names. What somebody else is just freeing is passed over.
@@ -708,10 +773,15 @@ AND NOT EXISTS (SELECT 1 FROM afterwards_tasks AS task WHERE task.state = 'runni
 
 -- name: prune
 -- A chunk at a time, the oldest first. Only ended tasks have `ended`. One whose key somebody is just writing under is
--- passed over. Keys that are held for longer than their tasks are kept note until when; they go when that is over.
+-- passed over, and so is one of a chain of which not all have ended. Keys that are held for longer than their tasks are
+-- kept note until when; they go when that is over. Of chains it is asked so that the planner neither asks it once, of the
+-- whole table, nor takes it for so rare that it sorts all that has ended.
 WITH old AS MATERIALIZED (
-    SELECT sequence, id, name, key, ended, unique_for FROM afterwards_tasks
+    SELECT sequence, id, name, key, ended, unique_for FROM afterwards_tasks AS task
     WHERE ended IS NOT NULL AND ended < greatest({now} - :older_than::interval, timestamptz 'epoch')
+    AND CASE WHEN chain IS NULL THEN true ELSE (
+        SELECT sequence FROM afterwards_tasks AS step WHERE step.chain = task.chain AND step.ended IS NULL LIMIT 1
+    ) IS NULL END
     ORDER BY ended LIMIT :limit FOR UPDATE SKIP LOCKED
 ),
 held AS MATERIALIZED (
@@ -763,6 +833,37 @@ SET state = 'waiting', due = {now}, attempt = 0, crashes = 0, suspect = false, s
 WHERE id = ANY(:ids::uuid[]) AND state IN ('done', 'failed', 'cancelled')
 RETURNING task.id
 
+-- name: ended_steps
+-- Those of these tasks that are of a chain and have ended.
+SELECT id, after, link, error FROM afterwards_tasks
+WHERE id = ANY(:ids::uuid[]) AND link IS NOT NULL AND ended IS NOT NULL ORDER BY sequence FOR NO KEY UPDATE
+
+-- name: broken_steps
+-- What was cancelled since these tasks were not done, and since those were not, and so on; found as lock_steps does. Some
+-- may have been cancelled for another reason: chains.py tells them apart.
+WITH RECURSIVE step (sequence, id) AS (
+    SELECT found.sequence, found.id FROM unnest(:ids::uuid[]) AS former (id) CROSS JOIN LATERAL (
+        SELECT sequence, id FROM afterwards_tasks
+        WHERE state = 'cancelled' AND link IS NOT NULL AND after = former.id AND error IS NOT NULL
+    ) AS found
+    UNION
+    SELECT found.sequence, found.id FROM step CROSS JOIN LATERAL (
+        SELECT sequence, id FROM afterwards_tasks
+        WHERE state = 'cancelled' AND link IS NOT NULL AND after = step.id AND error IS NOT NULL
+    ) AS found
+)
+SELECT id, after, link, error FROM afterwards_tasks
+WHERE sequence = ANY(ARRAY(SELECT sequence FROM step)) AND state IS NOT DISTINCT FROM 'cancelled'
+ORDER BY sequence FOR NO KEY UPDATE
+
+-- name: hold_again
+-- Steps that had ended wait again, for these. They and those are locked.
+UPDATE afterwards_tasks AS task
+SET state = 'waiting', held = 'after', after = step.after, due = greatest(task.due, {now}), freed = false, attempt = 0,
+    crashes = 0, suspect = false, stop_asked = false, started = NULL, ended = NULL, error = NULL, result = NULL,
+    progress = NULL, logs = NULL
+FROM unnest(:ids::uuid[], :afters::uuid[]) AS step (id, after) WHERE task.id = step.id
+
 -- name: lock_lines
 -- These tasks, and those that they are held after: nobody settles or cancels one of them meanwhile.
 SELECT id, CASE WHEN held = 'after' THEN after END FROM afterwards_tasks
@@ -773,9 +874,9 @@ ORDER BY sequence FOR NO KEY UPDATE
 
 -- name: close_over
 -- The line closes over a cancelled task whose turn had not come: who waited for it now waits for the one before.
-UPDATE afterwards_tasks AS follower SET after = former.after
+UPDATE afterwards_tasks AS task SET after = former.after
 FROM afterwards_tasks AS former
-WHERE follower.held = 'after' AND follower.after = :id AND former.id = :id AND former.held = 'after'
+WHERE task.held = 'after' AND task.after = :id AND former.id = :id AND former.held = 'after' AND NOT ({is_step})
 
 -- name: cancel_waiting
 -- At once, since nobody runs it.
@@ -868,24 +969,24 @@ SELECT id, freed FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) ORDER BY seq
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
     freed, started, retry, error, result, progress, key, timeout, unique_for, deadline, trace, keeps, logs, limit_key,
-    state
+    chain, link, state
 )
 SELECT
     id, name, arguments, queue, priority, held, after, least(greatest(due, {first}), {last}), added, attempt, run,
     crashes, crashes_allowed, suspect, freed, started, retry, error, result, progress, key, timeout, unique_for,
     CASE WHEN deadline IS NOT NULL THEN least(greatest(deadline, {first}), {last}) END, trace, keeps, logs, limit_key,
-    'waiting'
+    chain, link, 'waiting'
 FROM unnest(
     :ids::uuid[], :task_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[], :holds::text[],
     :afters::uuid[], :dues::timestamptz[], :added::timestamptz[], :attempts::integer[], :runs::integer[],
     :crashes::integer[], :allowed::integer[], :suspects::boolean[], :turns_over::boolean[], :started::timestamptz[],
     :retries::text[], :errors::text[], :results::text[], :progress::text[], :keys::text[],
     :timeouts::interval[], :deadlines::timestamptz[], :unique_for::interval[], :traces::text[], :keeps::text[],
-    :logs::text[], :limit_keys::text[]
+    :logs::text[], :limit_keys::text[], :chains::text[], :links::text[]
 ) WITH ORDINALITY AS received (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
     freed, started, retry, error, result, progress, key, timeout, deadline, unique_for, trace, keeps, logs, limit_key,
-    place
+    chain, link, place
 )
 ORDER BY place
 ON CONFLICT (id) DO NOTHING

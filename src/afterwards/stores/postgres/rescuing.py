@@ -10,6 +10,7 @@ from uuid import UUID
 from afterwards import stored
 from afterwards.crashes import Return, after_crash
 from afterwards.stores.postgres import rows
+from afterwards.stores.postgres.followers import free_followers
 from afterwards.stores.postgres.transaction import Transaction
 from afterwards.tasks import State, Task, WorkerId
 
@@ -48,12 +49,6 @@ async def give_back(transaction: Transaction, worker: WorkerId) -> None:
     given = cast("list[tuple[UUID, str]]", await transaction.rows("give_back", worker=worker))
     transaction.rings |= bool(given)
     await free_followers(transaction, [id for id, state in given if state == State.CANCELLED])
-
-
-async def free_followers(transaction: Transaction, ids: Collection[UUID]) -> None:
-    """Free who waits for these, whose turn is over; their rows were locked by a statement before."""
-    if ids and await transaction.number("free_followers", ids=list(ids), claimers=[]):
-        transaction.rings = True
 
 
 async def _dead(transaction: Transaction, search: Search) -> dict[str, bool]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID
 
-from afterwards import kept, stored
+from afterwards import kept, links, stored
 from afterwards.outcomes import Ending, Outcome
 from afterwards.stores.postgres.driver import Row
 from afterwards.tasks import Call, Hold, SignedOn, State, Task, TaskId, WorkerId
@@ -20,7 +20,7 @@ _STATES = {str(state): state for state in State}
 TaskRow = tuple[
     UUID, str, str, str, int, str, str | None, UUID | None, datetime, datetime, int, int, int, int, bool, bool,
     str | None, datetime | None, datetime | None, str | None, str | None, str | None, str | None, bool, str | None,
-    timedelta | None, datetime | None, timedelta | None, str | None, str | None, str | None, str, bool,
+    timedelta | None, datetime | None, timedelta | None, str | None, str | None, str | None, str, bool, str | None,
 ]  # fmt: skip
 WorkerRow = tuple[str, str, int, str, datetime, datetime, bool]
 
@@ -61,6 +61,7 @@ def call_columns(calls: Sequence[Call]) -> dict[str, list[object]]:
         "traces": [call.trace for call in calls],
         "keeps": [None if call.keeps is None else kept.keeps_text(call.keeps) for call in calls],
         "limit_keys": [call.limit_key for call in calls],
+        **_links(calls),
     }
 
 
@@ -130,6 +131,14 @@ def received_columns(tasks: Sequence[Task], holds: Sequence[Hold | None]) -> dic
         "keeps": [None if task.keeps is None else kept.keeps_text(task.keeps) for task in tasks],
         "logs": [kept.logs_text(task.logs) if task.logs else None for task in tasks],
         "limit_keys": [task.limit_key for task in tasks],
+        **_links(tasks),
+    }
+
+
+def _links(things: Sequence[Call] | Sequence[Task]) -> dict[str, list[object]]:
+    return {
+        "chains": [None if thing.link is None else str(thing.link.chain) for thing in things],
+        "links": [None if thing.link is None else links.link_text(thing.link) for thing in things],
     }
 
 
@@ -146,7 +155,7 @@ def _task(row: TaskRow) -> Task:
     (
         id, name, arguments, queue, priority, state, held, after, due, added, attempt, run, crashes, crashes_allowed,
         suspect, freed, worker, started, ended, error, result, progress, key, stop_asked, retry, timeout,
-        deadline, unique_for, trace, keeps, logs, limit_key, limited,
+        deadline, unique_for, trace, keeps, logs, limit_key, limited, link,
     ) = row  # fmt: skip
     return Task(
         id=own(id),
@@ -176,6 +185,7 @@ def _task(row: TaskRow) -> Task:
         keeps=kept.keeps(keeps),
         limit_key=limit_key,
         limited=limited,
+        link=None if link is None else links.link(link),
     )  # fmt: skip
 
 

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import cast
 
-from afterwards import stored
+from afterwards import links, stored
 from afterwards.outcomes import Outcome
 from afterwards.stores.postgres import rows
 from afterwards.stores.postgres.adding import Addition, add
+from afterwards.stores.postgres.followers import move_on
 from afterwards.stores.postgres.transaction import Transaction
 from afterwards.stores.postgres.trouble import Trouble, trouble
 from afterwards.tasks import Claim, Settled, Task, TaskId, WorkerId
 
-Holding = tuple[
-    int, int, bool
-]  # the place of an outcome from 1, the sequence of its task, whether it was asked to stop
+# The place of an outcome from 1; the sequence of its task, whether it was asked to stop, and its link.
+Holding = tuple[int, int, bool, str | None]
+Followers = defaultdict[TaskId | None, list[Task]]  # by the task that they waited for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +34,11 @@ async def settle(transaction: Transaction, settlements: Sequence[Settlement]) ->
     """Settle all of them; an answer for each."""
     outcomes = [outcome for settlement in settlements for outcome in settlement.outcomes]
     settlers = [settlement.claimed_by for settlement in settlements for _ in settlement.outcomes]
-    held = await _held(transaction, outcomes)
+    held, needed = await _held(transaction, outcomes)
     await _check(held)
-    freed = await _write(transaction, held, settlers)
+    followers = await _write(transaction, held, settlers)
+    await _move_chains(transaction, {held[place][1].claim.id: settlers[place] for place in needed}, followers)
     await _add_calls(transaction, [outcome for _, outcome in held.values()])
-    followers: dict[TaskId | None, list[Task]] = defaultdict(list)
-    for task in freed:
-        followers[task.after].append(task)
     places = iter(range(len(outcomes)))
     return [_answer(settlement, [held[p] for _ in settlement.outcomes if (p := next(places)) in held], followers)
             for settlement in settlements]  # fmt: skip
@@ -69,8 +68,13 @@ def claims(_: Settlement, answer: Settled | None) -> list[Claim]:
     return [] if answer is None else [task.claim for task in answer.claimed]
 
 
-async def _held(transaction: Transaction, outcomes: Sequence[Outcome]) -> dict[int, tuple[int, Outcome]]:
-    """Those whose claim holds, by place, each with the sequence of its task. Of two for one claim the first counts."""
+async def _held(
+    transaction: Transaction, outcomes: Sequence[Outcome]
+) -> tuple[dict[int, tuple[int, Outcome]], list[int]]:
+    """Those whose claim holds, by place, each with the sequence of its task. Of two for one claim the first counts.
+
+    And the places of those that have ended a task which others need.
+    """
     claimed = [outcome.claim for outcome in outcomes]
     found = await transaction.rows(
         "held_claims",
@@ -79,12 +83,21 @@ async def _held(transaction: Transaction, outcomes: Sequence[Outcome]) -> dict[i
         workers=[claim.worker for claim in claimed],
     )
     held: dict[int, tuple[int, Outcome]] = {}
+    needed: list[int] = []
     seen: set[int] = set()
-    for place, sequence, stop_asked in cast("list[Holding]", found):
+    for place, sequence, stop_asked, link in cast("list[Holding]", found):
         if sequence not in seen:
             seen.add(sequence)
-            held[place - 1] = sequence, stored.final(outcomes[place - 1], stop_asked)
-    return held
+            outcome = stored.final(outcomes[place - 1], stop_asked)
+            held[place - 1] = sequence, outcome
+            if link is not None and stored.fate_of(outcome).has_ended and _is_followed(link):
+                needed.append(place - 1)
+    return held, needed
+
+
+def _is_followed(text: str) -> bool:
+    link = links.link(text)
+    return link is not None and link.followed
 
 
 async def _check(held: dict[int, tuple[int, Outcome]]) -> None:
@@ -94,10 +107,11 @@ async def _check(held: dict[int, tuple[int, Outcome]]) -> None:
 
 async def _write(
     transaction: Transaction, held: dict[int, tuple[int, Outcome]], settlers: Sequence[WorkerId | None]
-) -> list[Task]:
+) -> Followers:
     """Who was freed by it, claimed or not."""
+    followers: Followers = defaultdict(list)
     if not held:
-        return []
+        return followers
     freed = rows.tasks(
         await transaction.rows(
             "settle_outcomes",
@@ -108,7 +122,16 @@ async def _write(
     )
     transaction.rings |= any(stored.fate_of(outcome).waits for _, outcome in held.values())
     transaction.rings |= any(task.worker is None for task in freed)
-    return freed
+    for task in freed:
+        followers[task.after].append(task)
+    return followers
+
+
+async def _move_chains(transaction: Transaction, ended: dict[TaskId, WorkerId | None], followers: Followers) -> None:
+    """Move on the steps that wait for these, each ended by a settler; who may start now is a follower of one."""
+    if ended:
+        for id, task in await move_on(transaction, ended.keys(), claimed_by=ended):
+            followers[id].append(task)
 
 
 async def _add_calls(transaction: Transaction, outcomes: Sequence[Outcome]) -> None:
@@ -117,9 +140,7 @@ async def _add_calls(transaction: Transaction, outcomes: Sequence[Outcome]) -> N
         await add(transaction, [Addition(calls=calls)])
 
 
-def _answer(
-    settlement: Settlement, holding: Sequence[tuple[int, Outcome]], followers: dict[TaskId | None, list[Task]]
-) -> Settled:
+def _answer(settlement: Settlement, holding: Sequence[tuple[int, Outcome]], followers: Followers) -> Settled:
     claimed = [outcome.claim for _, outcome in holding]
     freed = chain.from_iterable(followers[claim.id] for claim in claimed)
     mine = [task for task in freed if task.worker is not None] if settlement.claimed_by is not None else []

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from afterwards.stores.postgres import keys, rows
-from afterwards.stores.postgres.rescuing import free_followers
+from afterwards.stores.postgres import chains, keys, rows
+from afterwards.stores.postgres.followers import free_followers
 from afterwards.stores.postgres.transaction import Transaction
 from afterwards.tasks import TaskId
 
@@ -35,8 +35,8 @@ class Pruning:
 async def retry(transaction: Transaction, ids: Ids) -> list[TaskId]:
     """Those that had ended wait again."""
     tasks = await _tasks_of(transaction, ids)
-    free = await keys.may_wait_again(transaction, [*tasks])
-    retried = set(rows.ids(await transaction.rows("retry", ids=free)))
+    free, held = await chains.retry(transaction, await keys.may_wait_again(transaction, [*tasks]))
+    retried = {*held, *rows.ids(await transaction.rows("retry", ids=free))}
     transaction.rings |= bool(retried)
     return [id for task, id in tasks.items() if task in retried]
 

@@ -250,7 +250,8 @@ def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         Column("key", word),
         Column("deadline", instant),
         Column("timeout", types.duration),
-        *(Column(name, Text()) for name in ("trace", "chain")),
+        Column("trace", Text()),
+        Column("chain", word),
         Column("unique_for", types.duration),
         Column("keeps", Text()),
         Column("logs", Text()),
@@ -259,6 +260,7 @@ def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         *(Column(name, word) for name in ("gate", "gate_key")),
         Column("rank", instant),
         *types.more_of_tasks(),
+        Column("link", Text()),
     )
     _indexes(tasks, types)
 
@@ -278,6 +280,8 @@ def _indexes(tasks: Table, types: _SQLite | _PostgreSQL) -> None:
         "failed": (["sequence"], "state = 'failed'"),
         "cancelled": (["sequence"], "state = 'cancelled'"),
         "of_key": (types.of_key, "key IS NOT NULL"),
+        "chains": (["chain", "ended"], "chain IS NOT NULL"),
+        "broken_chains": (["after"], "state = 'cancelled' AND link IS NOT NULL"),
     }
     if types.lists_waiting:
         indexes["waiting"] = ["sequence"], "state = 'waiting'"
