@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.journeys.browsers import browser
 from tests.journeys.harness import Journey
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture
@@ -16,3 +21,10 @@ def journey(tmp_path: Path) -> Iterator[Journey]:
     journey = Journey(tmp_path)
     yield journey
     journey.end()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser for all tests of a file."""
+    with browser() as opened:
+        yield opened

@@ -17,6 +17,7 @@ from afterwards.dashboard.minutes import Minutes
 from afterwards.dashboard.pulse import Pulse
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Steered
+from afterwards.harmless import harmless
 from afterwards.house import House
 from afterwards.redaction import Redaction
 from afterwards.tasks import State
@@ -24,6 +25,7 @@ from afterwards.visitors import Visitor
 
 try:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 except ImportError as error:
     raise ImportError("the dashboard needs Jinja2: pip install 'afterwards[dashboard]'") from error
 
@@ -52,6 +54,7 @@ class Desk:
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=_plain,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -123,6 +126,13 @@ class Desk:
             "is_open": scope[VISITOR] is not None,
         }
         return HTMLResponse(self._templates.get_template(template).render(around | dict(values)), status)
+
+
+def _plain(value: object) -> object:
+    """What a template is about to write: a text without marks that turn the direction of writing and the like."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return harmless(value, keep="\n\t")
 
 
 def visitor_of(request: Request) -> Visitor:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import datetime
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 from uuid import UUID
 
 from starlette.exceptions import HTTPException
@@ -88,7 +89,7 @@ def _say(desk: Desk, request: Request, verb: str, changed: list[TaskId]) -> None
 async def act_on_queue(desk: Desk, request: Request) -> Response:
     """Pause or resume it."""
     form = await read(request)
-    verb, name = form.one("verb"), form.one("name")
+    verb, name = form.one("verb"), unquote(form.one("name"))  # quoted, since browsers change ends of lines
     if verb not in ("pause", "resume") or not name:
         raise HTTPException(400, "A queue can be paused or resumed.")
     desk.demand(request, verb)
@@ -100,7 +101,7 @@ async def act_on_queue(desk: Desk, request: Request) -> Response:
 async def act_on_schedule(desk: Desk, request: Request) -> Response:
     """Pause or resume it, let it run once, or forget it."""
     form = await read(request)
-    verb, name = form.one("verb"), form.one("name")
+    verb, name = form.one("verb"), unquote(form.one("name"))
     if verb not in set(Steer):
         raise HTTPException(400, "A schedule can be paused, resumed, run or forgotten.")
     desk.demand(request, verb)
