@@ -10,7 +10,9 @@ from datetime import timedelta
 from functools import cache, partial
 from weakref import WeakSet
 
+from afterwards.alongside import working_alongside
 from afterwards.batch import Batch, Taker, TaskHandle, WhenUnnameable
+from afterwards.counting import Counting
 from afterwards.done_in import InOwnTransaction
 from afterwards.elsewhere import run_elsewhere
 from afterwards.errors import StoreUnavailable, StoreUnusable, UnknownTask
@@ -75,6 +77,7 @@ class House:
         self.events = Events()
         self.timetable = Timetable()
         self.failure_hooks = FailureHooks(self.events)
+        self._counting = Counting(self.events)
         self.solver = cache(partial(solver, self))
         self.registry = Registry(
             retry=settings.retry, max_bytes=settings.max_bytes, check=lambda some: self.solver().check(some)
@@ -163,6 +166,7 @@ class House:
             url=self.settings.url,
             tracing=self.tracing,
             settled=self._waiting.settled,
+            counting=self._counting,
         )
 
     def new_runner(
@@ -257,7 +261,7 @@ class House:
     @asynccontextmanager
     async def _at_work(self, worker: Worker) -> AsyncGenerator[None]:
         try:
-            async with _working(worker):
+            async with working_alongside(worker):
                 yield
         finally:
             if worker.leaving:  # threads of it go on, and close the store after them: that one is theirs now
@@ -313,21 +317,3 @@ class House:
             if not census.waiting_due and not census.by_state.get(State.RUNNING, 0):
                 return
             await asyncio.sleep(_DRAIN_PAUSE)
-
-
-@asynccontextmanager
-async def _working(worker: Worker) -> AsyncGenerator[None]:
-    """The worker works inside the block, and has stopped when that is left. The block's error comes out as it was."""
-    error: BaseException | None = None
-    async with asyncio.TaskGroup() as group:
-        running = group.create_task(worker.run())
-        await asyncio.sleep(0)  # its first step: it must be here before the first request is
-        try:
-            yield
-        except BaseException as raised:  # to be raised below, since the group would put it into an ExceptionGroup
-            error = raised
-        finally:
-            worker.stop()
-            await asyncio.wait([running])
-    if error is not None:
-        raise error
