@@ -592,8 +592,13 @@ DELETE FROM afterwards_keys WHERE (name, key) IN (
 )
 
 -- name: prune
--- By sequence alone: the same transaction has just found them old.
+-- By sequence alone: the same transaction has just found them old, or that somebody wants to be rid of them.
 DELETE FROM afterwards_tasks WHERE sequence IN (SELECT value FROM json_each(:sequences))
+
+-- name: ended_among
+-- Those of these tasks that may be deleted.
+SELECT json_group_array(json_array(sequence, id, key)) FROM afterwards_tasks
+WHERE id IN (SELECT value FROM json_each(:ids)) AND ended IS NOT NULL
 
 -- name: key_to_retry
 -- The key of an ended task, as a JSON list; empty if it has none.

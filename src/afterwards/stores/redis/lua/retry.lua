@@ -1,8 +1,9 @@
--- with: shared gates steps
+-- with: shared gates steps search
 -- Ended tasks wait again, due now, with attempts and crashes counted anew. The run goes on; the turn in the request's
--- line stays over, since a person's retry stands outside the line. One whose key another holds stays as it is.
+-- line stays over, since a person's retry stands outside the line. One whose key another holds stays as it is, and one that
+-- does not match.
 --
--- ARGV: ids. Answers with those that changed.
+-- ARGV: the search, then ids. Answers with those that changed.
 
 local function is_free(id, life)
     local key = key_text(id, life)
@@ -11,11 +12,11 @@ local function is_free(id, life)
 end
 
 local retried, seen = {}, {}
-for at = FIRST, #ARGV do
+for at = search.REST, #ARGV do
     local id = named_by(ARGV[at])
     local life = not seen[id] and read(id)
     local free, key
-    if life and life[ENDED_AT] ~= '' then
+    if life and life[ENDED_AT] ~= '' and search.matches(id, life) then
         free, key = is_free(id, life)
     end
     seen[id] = true
