@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -171,4 +172,8 @@ def _did(query: Mapping[str, str]) -> str:
     count = query.get("n", "")
     if "{}" not in sentence:
         return sentence
-    return sentence.format(f"{int(count):,} task{'' if count == '1' else 's'}") if count.isdecimal() else ""
+    return (
+        sentence.format(f"{int(count):,} task{'' if count == '1' else 's'}")
+        if re.fullmatch(r"[0-9]{1,9}", count)
+        else ""
+    )
