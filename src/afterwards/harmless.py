@@ -19,6 +19,12 @@ def harmless_lines(text: str) -> str:
     return harmless(text, keep="\n")
 
 
+def cut(text: str, longest: int) -> str:
+    """The text without what is longer, and how much that is."""
+    left = len(text) - longest
+    return text if left <= 0 else f"{text[:longest]}\n… and {left:,} characters more"
+
+
 def _written_out(character: str) -> str:
     if character.isprintable() or unicodedata.category(character) == "Zs":
         return character

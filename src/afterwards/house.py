@@ -10,9 +10,10 @@ from datetime import timedelta
 from functools import cache, partial
 from weakref import WeakSet
 
-from afterwards.at_work import at_work
+from afterwards.alongside import working_alongside
 from afterwards.batch import Batch, Taker, TaskHandle, WhenUnnameable
 from afterwards.chains import Chained, Part
+from afterwards.counting import Counting
 from afterwards.done_in import InOwnTransaction
 from afterwards.elsewhere import run_elsewhere
 from afterwards.errors import StoreUnavailable, StoreUnusable, UnknownTask
@@ -77,6 +78,7 @@ class House:
         self.events = Events()
         self.timetable = Timetable()
         self.failure_hooks = FailureHooks(self.events)
+        self._counting = Counting(self.events)
         self.solver = cache(partial(solver, self))
         self.registry = Registry(
             retry=settings.retry, max_bytes=settings.max_bytes, check=lambda some: self.solver().check(some)
@@ -165,6 +167,7 @@ class House:
             url=self.settings.url,
             tracing=self.tracing,
             settled=self._waiting.settled,
+            counting=self._counting,
         )
 
     def new_runner(
@@ -263,7 +266,7 @@ class House:
     @asynccontextmanager
     async def _at_work(self, worker: Worker) -> AsyncGenerator[None]:
         try:
-            async with at_work(worker):
+            async with working_alongside(worker):
                 yield
         finally:
             if worker.leaving:  # threads of it go on, and close the store after them: that one is theirs now

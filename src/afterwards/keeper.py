@@ -1,5 +1,7 @@
 """Keeps a worker alive in the eyes of others, from a thread of its own; hears cancellations, tells how far tasks are.
 
+With each renewal goes what the worker has counted.
+
 Its own thread, so that a task which blocks the event loop does not cost the worker its lease: a hung task is for its
 own timeout to catch, not for the lease. It runs nothing and settles nothing.
 """
@@ -13,6 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from afterwards.clocks import Clocks
+from afterwards.counting import Sheet
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence
 from afterwards.store import Store
@@ -39,6 +42,7 @@ class Keeper:
         lost: Callable[[], None],
         asked_to_stop: Callable[[Sequence[Claim]], None],
         notes: Callable[[], Sequence[Note]],
+        sheet: Sheet,
     ) -> None:
         self._store = store
         self._events = events
@@ -49,6 +53,7 @@ class Keeper:
         self._lost = lost
         self._asked_to_stop = asked_to_stop
         self._notes = notes
+        self._sheet = sheet
         self._every = lease.total_seconds() / RENEWALS_PER_LEASE
         self._renew_at = time.monotonic() + self._every
         self._clocks = Clocks()
@@ -79,6 +84,7 @@ class Keeper:
         with self._deciding:
             if not self._is_lost:
                 self._staying = still_running, finish
+                self._renew_at = time.monotonic()  # what was counted until now: the process may end at any time
             return not self._is_lost
 
     def _run(self) -> None:
@@ -88,6 +94,7 @@ class Keeper:
         """One loop: renew when it is time, hear who is to stop, note how far others are, sleep a round."""
         while not self._stopping.is_set():
             try:
+                self._sheet.look()
                 if await self._is_over():
                     break
                 await self._hear()
@@ -118,7 +125,7 @@ class Keeper:
             self._renew_at = time.monotonic()
         if time.monotonic() < self._renew_at:
             return False
-        renewal = await self._store.renew(self._worker, lease=self._lease)
+        renewal = await self._store.renew(self._worker, lease=self._lease, tally=self._sheet.tally())
         self._renew_at = time.monotonic() + self._every
         return renewal.lost and not self._stopping.is_set()
 

@@ -171,8 +171,6 @@ def check_key(value: object) -> None:
             f'key takes a text, such as key=f"welcome:{{user_id}}", not {value!r}{hint if callable(value) else ""}'
         )
     check_word(value, "key")
-    if len(value) > LONGEST_KEY:
-        raise ValueError(f"key has at most {LONGEST_KEY} characters, not {len(value)}: take a hash of it")
 
 
 def _check_together(key: object, unique_for: timedelta | None, *, replaces: object) -> None:
@@ -247,8 +245,10 @@ def check_word(value: object, what: str) -> None:
         raise ValueError(f"{what} takes a name, and cannot be empty: {value!r}")
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
         raise ValueError(
-            f"{what} holds a NUL character or half of one (a lone surrogate), which no store can keep: {value!r}"
+            f"{what} holds a NUL character or half of one (a lone surrogate), which no store can keep: {value!r:.100}"
         )
+    if len(value) > LONGEST_KEY:
+        raise ValueError(f"{what} has at most {LONGEST_KEY} characters, not {len(value)}: take a hash of it")
 
 
 def _check_priority(value: object) -> None:

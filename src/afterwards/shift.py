@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
+from afterwards.counting import Counting, Sheet
 from afterwards.errors import AfterwardsError
 from afterwards.events import Events, LeaseWasLost, StoreAway, WorkerStarted, WorkerStopped
 from afterwards.keeper import Keeper
@@ -54,11 +55,13 @@ class Shift:
         lost: Callable[[], None],
         asked_to_stop: Callable[[Sequence[Claim]], None],
         notes: Callable[[], Sequence[Note]],
+        counting: Counting,
     ) -> None:
         self._store, self._events, self._life, self._options = store, events, life, options
         self._open_store, self._busy, self._lost, self._asked_to_stop = open_store, busy, lost, asked_to_stop
-        self._notes = notes
+        self._notes, self._counting = notes, counting
         self._keeper: Keeper | None = None
+        self._sheet: Sheet | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.worker: WorkerId | None = None
         self._declared: tuple[Quota, ...] = ()
@@ -96,18 +99,19 @@ class Shift:
 
         Then the keeper renews until those have ended, or the process has, and closes the store.
         """
-        worker, keeper, left = self.worker, self._keeper, abandoned()
-        if worker is None or keeper is None:
+        worker, keeper, sheet, left = self.worker, self._keeper, self._sheet, abandoned()
+        if worker is None or keeper is None or sheet is None:
             return False
         try:
             async with asyncio.timeout(LAST_WORDS):
                 if not left:  # a renewal after the sign-off would find no row, or open a store that was closed
                     await keeper.stopped(LAST_WORDS)
-                await self._store.sign_off(worker, leaving=left > 0)
+                tally = None if left else sheet.tally()  # else the keeper goes on to write it
+                await self._store.sign_off(worker, leaving=left > 0, tally=tally)
         except (AfterwardsError, TimeoutError) as error:
             self._events.say(StoreAway(doing="sign off", error=error))
         self._events.say(WorkerStopped(worker=worker, abandoned=left))
-        stays = left > 0 and keeper.stay(lambda: abandoned() > 0, partial(self._after_threads, worker))
+        stays = left > 0 and keeper.stay(lambda: abandoned() > 0, partial(self._after_threads, worker, sheet))
         if stays:
             self.worker = self._keeper = None
         return stays
@@ -122,6 +126,7 @@ class Shift:
 
     def _keep(self, worker: WorkerId) -> None:
         self.worker = worker
+        self._sheet = Sheet(self._counting, asyncio.get_running_loop())
         self._keeper = Keeper(
             self._store,
             self._events,
@@ -131,6 +136,7 @@ class Shift:
             lost=partial(self._in_loop, self._end_lost, worker),
             asked_to_stop=partial(self._in_loop, self._asked_to_stop),
             notes=self._notes,
+            sheet=self._sheet,
         )
         self._keeper.start()
 
@@ -145,9 +151,9 @@ class Shift:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, *args)
 
-    async def _after_threads(self, worker: WorkerId) -> None:
+    async def _after_threads(self, worker: WorkerId, sheet: Sheet) -> None:
         """In the keeper's thread. The house has left this store to us, and works with another."""
-        await self._store.sign_off(worker)
+        await self._store.sign_off(worker, tally=sheet.tally())
         self._life.end(worker)
         await self._store.close()
 

@@ -43,8 +43,8 @@ class Store(Protocol):
     `StoreUnusable`, which is one of those, when no waiting would cure it: from `open`, and from every method of a
     store that was away when it was opened. After both every method may be tried again.
 
-    Durable when they return, as far as the store is set up to be: add, retry, cancel, pause, receive, forget, tick,
-    steer. The others may be lost with the machine's power, which costs a second run and nothing else.
+    Durable when they return, as far as the store is set up to be: add, retry, cancel, delete, pause, receive, forget,
+    tick, steer. The others may be lost with the machine's power, which costs a second run and nothing else.
     """
 
     @property
@@ -254,19 +254,28 @@ class Store(Protocol):
         """Count everything, and name the workers and paused queues."""
         ...
 
-    async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
+    async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
         """Ended tasks wait again, due now, with attempts and crashes counted anew. Returns those that changed.
 
-        One with a key takes it again; it stays as it is if another task holds that. A step of a chain is held again
-        while something that it needs has not ended, and stays as it is if that has ended and not well. What was
-        cancelled since this one was not done (`turns.UNMET`) waits again too.
+        One with a key takes it again; it stays as it is if another task holds that. So does one that is not `matching`
+        in this very step, whatever it was when it was found; the search's own `ids` play no part in that. A step of a
+        chain is held again while something that it needs has not ended, and stays as it is if that has ended and not
+        well. What was cancelled since this one was not done (`turns.UNMET`) waits again too.
         """
         ...
 
-    async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
+    async def cancel(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
         """Waiting tasks are cancelled at once (and free their followers); running ones are asked to stop.
 
-        Returns those that changed.
+        Returns those that changed. `matching` is as in `retry`.
+        """
+        ...
+
+    async def delete(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
+        """Ended tasks go, as if they had been pruned; any other stays, and what is of a chain that goes on.
+
+        Returns those that went.
+        Their other names go with them; keys that they hold for longer stay held. `matching` is as in `retry`.
         """
         ...
 

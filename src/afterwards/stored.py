@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 from uuid import UUID
 
 from afterwards.errors import CannotStore
-from afterwards.links import Link
+from afterwards.links import needs_others
 from afterwards.outcomes import Ending, Outcome
 from afterwards.retries import Retry, retry_as_json, retry_from_json
 from afterwards.schedules import Tick
@@ -130,17 +130,20 @@ def steps_placed(tasks: Sequence[Task], here: Collection[TaskId]) -> list[Task]:
     Those that come with it count as stored; of those that do not, nothing is to be waited for.
     """
     known = {*here, *(task.id for task in tasks)}
-    return [task if task.link is None else replace(task, after=_last_need(task.link, known)) for task in tasks]
+    return [
+        replace(task, after=_last_need(task.link.needs, known)) if task.link is not None and task.link.needs else task
+        for task in tasks
+    ]
 
 
-def _last_need(link: Link, known: Collection[TaskId]) -> TaskId | None:
-    return next((id for id in reversed(link.needs) if id in known), None)
+def _last_need(needs: Sequence[TaskId], known: Collection[TaskId]) -> TaskId | None:
+    return next((id for id in reversed(needs) if id in known), None)
 
 
 def _hold_of(task: Task, formers: Mapping[TaskId, bool]) -> Hold | None:
     if task.held is Hold.UNKNOWN:
         return Hold.UNKNOWN
-    if task.link is not None:
+    if needs_others(task.link):
         return None if task.after is None else Hold.AFTER
     if task.after is None or task.turn_over:
         return None

@@ -16,6 +16,7 @@ from functools import partial
 
 from afterwards import outcomes
 from afterwards.chance import jittered
+from afterwards.counting import Counting
 from afterwards.done_in import InOwnTransaction
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Events, LoopFailed, Presence
@@ -63,6 +64,7 @@ class Worker:
         url: str,
         tracing: Tracing,
         settled: Callable[[Sequence[Outcome]], None],
+        counting: Counting,
     ) -> None:
         self._store, self._registry, self._events, self._options = store, registry, events, options
         self._presence, self._slots = Presence(events, "claim"), Slots(options.concurrency)
@@ -71,7 +73,7 @@ class Worker:
         self._runs = Runs(self._runner, self._slots, events, failure_hooks, self._notes, ended=self._ended)
         self._settler = Settler(store, events, is_idle=self._slots.is_idle, settled=self._settled)
         self._janitor = self._new_janitor(life, failure_hooks, timetable)
-        self._shift = self._new_shift(life, open_store)
+        self._shift = self._new_shift(life, open_store, counting)
         self._unknown, self._heads, self._suspects = set[str](), set[TaskId](), set[TaskId]()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
@@ -117,7 +119,7 @@ class Worker:
         formers = Formers(self._registry, lambda ids: self._store.find(Search(ids=tuple(ids)), limit=len(ids)))
         return runner(solver=solver, joining=joining, tracing=tracing, notes=self._notes, complete=formers.complete)
 
-    def _new_shift(self, life: ProofOfLife, open_store: Callable[[], Awaitable[None]]) -> Shift:
+    def _new_shift(self, life: ProofOfLife, open_store: Callable[[], Awaitable[None]], counting: Counting) -> Shift:
         return Shift(
             self._store,
             self._events,
@@ -128,6 +130,7 @@ class Worker:
             lost=self._drop_everything,
             asked_to_stop=self._runs.stop,
             notes=self._notes.take,
+            counting=counting,
         )
 
     def _new_janitor(self, life: ProofOfLife, failure_hooks: FailureHooks, timetable: Timetable) -> Janitor:

@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from afterwards.outcomes import Ending, done
-from afterwards.tasks import Call, Hold, State, Task, WorkerId
+from afterwards.tasks import Call, Hold, Search, State, Task, WorkerId
 from afterwards.turns import UNMET
 from tests.contract.builders import (
     EVERYTHING,
@@ -368,6 +368,23 @@ async def test_a_chain_is_not_pruned_before_all_of_it_has_ended(store: TimedStor
         await end_all(store, await claim_all(store, worker))
     store.clock_offset += HOUR
     assert await store.prune(older_than=SECOND, limit=EVERYTHING) == len(chain)
+
+
+async def test_nothing_of_a_chain_is_deleted_before_all_of_it_has_ended(store: TimedStore, worker: WorkerId):
+    await store.add(chain := a_chain(2))
+    await end_all(store, await claim_all(store, worker))
+    assert await store.delete([chain[0].id]) == []
+    await end_all(store, await claim_all(store, worker))
+    assert await store.delete(ids_of(chain)) == ids_of(chain)
+    assert await store.states(ids_of(chain)) == {}
+
+
+async def test_only_steps_that_match_are_retried(store: TimedStore, worker: WorkerId):
+    await store.add(chain := a_chain(3))
+    await store.cancel([chain[1].id])
+    assert await store.retry(ids_of(chain), matching=Search(state=State.FAILED)) == []
+    assert await store.retry(ids_of(chain), matching=Search(state=State.CANCELLED)) == [chain[1].id]
+    assert await states_of(store, chain) == [State.WAITING] * 3
 
 
 async def test_a_step_whose_need_was_pruned_cannot_be_retried(store: TimedStore, worker: WorkerId):

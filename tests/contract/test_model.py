@@ -241,6 +241,16 @@ class Model(RuleBasedStateMachine):
             task.state, task.due = State.WAITING, self.now
             task.attempt, task.crashes, task.stop_asked = 0, 0, False
 
+    @precondition(lambda self: self.tasks)
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        task = self.draw_task(data)
+        id = task.call.id
+        assert self.done(self.store.delete([id])) == ([id] if task.state.ended else [])
+        if task.state.ended:
+            del self.tasks[id]
+            self.claims = [claim for claim in self.claims if claim.id != id]
+
     @rule(paused=st.booleans())
     def pause(self, paused: bool) -> None:
         self.paused = paused

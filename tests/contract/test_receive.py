@@ -9,6 +9,7 @@ import pytest
 
 from afterwards.errors import CannotStore
 from afterwards.ids import new_id
+from afterwards.links import Link
 from afterwards.outcomes import Ending, done
 from afterwards.retries import Retry
 from afterwards.tasks import Failure, Hold, Keeps, LogLine, Progress, Search, State, Task, TaskId, Woken, WorkerId
@@ -65,6 +66,9 @@ def a_full_task(**options: object) -> Task:
         limit_key="ann",
         unique_for=timedelta(days=3),
         twins=(new_id(), new_id()),
+        link=Link(
+            chain=new_id(), source=((other := new_id()), (other,)), anyway=True, followed=True, given={other: '"ü"'}
+        ),
     )
     return replace(task, **options)  # type: ignore[arg-type]  # as said
 

@@ -261,6 +261,18 @@ def test_a_location_of_ones_own_needs_no_router(afterwards: Afterwards):
         assert client.post("/").headers["Location"] == "/progress/7"
 
 
+def not_a_number() -> list[float]:
+    return [float("nan"), float("-inf"), 1.5]
+
+
+def test_a_result_that_json_has_no_number_for_is_null(afterwards: Afterwards):
+    with TestClient(app_of(afterwards, lambda request: "read")) as client:
+        task = afterwards.using(keep_result=True).add_sync(not_a_number)
+        place = f"/tasks/{task.id}"
+        assert ended(client, place)["result"] == [None, None, 1.5]
+        assert '"result":[null,null,1.5]' in client.get(f"{place}/events").text
+
+
 def test_accepted_takes_a_handle(afterwards: Afterwards):
     app_of(afterwards)
     with pytest.raises(ValueError, match="what add_task returned"):

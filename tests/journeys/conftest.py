@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
 from tests import databases
+from tests.journeys.browsers import browser
 from tests.journeys.harness import Journey
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 # From what a test can ask for to a function that makes the URL of a store new and empty.
 STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
@@ -32,3 +37,10 @@ def on_store(request: pytest.FixtureRequest, journey: Journey) -> Journey:
     """A journey on each store."""
     journey.store = STORES[request.param](request)(journey.folder)
     return journey
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser for all tests of a file."""
+    with browser() as opened:
+        yield opened

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 from fastapi import FastAPI
@@ -14,15 +12,15 @@ from fastapi import FastAPI
 from afterwards import Afterwards, BackgroundTasks, Retry
 from afterwards.elsewhere import run_elsewhere
 from tests.doors.asgi import served
-from tests.journeys.browsers import browser
+from tests.doors.dashboards import PAGES
+from tests.journeys.browsers import opened
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
 
 BLANK = '<!doctype html><title>.</title><link rel="icon" href="data:,">'
-PAGES = ["", "tasks", "errors", "queues", "schedules", "workers", "tasks/confirm?verb=retry&all=1"]
 
 
 def fail(text: str, password: str) -> None:
@@ -30,12 +28,6 @@ def fail(text: str, password: str) -> None:
 
 
 def succeed(text: str) -> None: ...
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with browser() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -60,21 +52,6 @@ def address(afterwards: Afterwards) -> Iterator[str]:
         yield f"http://{host}:{port}"
 
 
-@contextmanager
-def opened(chromium: Browser, address: str, **options: Any) -> Iterator[Page]:
-    """A page on which nothing may go wrong: no error, no complaint, no request to another host."""
-    context = chromium.new_context(base_url=f"{address}/ops/afterwards/", **options)
-    page, wrong = context.new_page(), list[str]()
-    page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda it: wrong.append(it.url) if urlsplit(it.url).netloc != urlsplit(address).netloc else None)
-    try:
-        yield page
-        assert wrong == []
-    finally:
-        context.close()
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -86,7 +63,7 @@ def opened(chromium: Browser, address: str, **options: Any) -> Iterator[Page]:
     ids=["light", "dark", "phone", "without its script"],
 )
 def test_every_page_opens_without_a_complaint(chromium: Browser, address: str, options: dict[str, Any]):
-    with opened(chromium, address, **options) as page:
+    with opened(chromium, f"{address}/ops/afterwards/", **options) as page:
         for path in PAGES:
             page.goto(path)
             page.locator("h1").first.wait_for(state="attached")
@@ -96,7 +73,7 @@ def test_every_page_opens_without_a_complaint(chromium: Browser, address: str, o
 
 
 def test_what_happens_is_seen_without_loading_the_page_again(chromium: Browser, address: str, afterwards: Afterwards):
-    with opened(chromium, address) as page:
+    with opened(chromium, f"{address}/ops/afterwards/") as page:
         page.goto("tasks")
         page.locator("#lamp.live").wait_for()
         page.wait_for_timeout(1200)  # the first look, from which changes count
@@ -112,7 +89,7 @@ def test_what_happens_is_seen_without_loading_the_page_again(chromium: Browser, 
 def test_failed_tasks_are_retried_with_the_keyboard(
     chromium: Browser, address: str, afterwards: Afterwards, has_script: bool
 ):
-    with opened(chromium, address, java_script_enabled=has_script) as page:
+    with opened(chromium, f"{address}/ops/afterwards/", java_script_enabled=has_script) as page:
         page.goto("tasks")
         if has_script:
             page.locator("html.has-script").wait_for()
@@ -129,7 +106,7 @@ def test_failed_tasks_are_retried_with_the_keyboard(
 
 
 def test_the_script_of_the_status_follows_a_task_to_its_end(chromium: Browser, address: str):
-    with opened(chromium, address) as page:
+    with opened(chromium, f"{address}/ops/afterwards/") as page:
         page.route("**/blank", lambda route: route.fulfill(body=BLANK, content_type="text/html"))
         page.goto(f"{address}/blank")
         states = page.evaluate(

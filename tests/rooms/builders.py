@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from afterwards.counting import Counting, Sheet
 from afterwards.events import Events
 from afterwards.janitor import Janitor
 from afterwards.keeper import Keeper
@@ -71,7 +72,10 @@ def a_keeper(
     busy: Callable[[], bool] = lambda: False,
     lost: Callable[[], None] = lambda: None,
     notes: Callable[[], Sequence[Note]] = lambda: (),
+    sheet: Sheet | None = None,
 ) -> Keeper:
+    """Made in the loop that it looks at."""
+
     def nobody_is_asked(claims: Sequence[Claim]) -> None:
         raise AssertionError("nothing was cancelled")
 
@@ -84,6 +88,7 @@ def a_keeper(
         lost=lost,
         asked_to_stop=nobody_is_asked,
         notes=notes,
+        sheet=sheet or Sheet(Counting(Events()), asyncio.get_running_loop()),
     )
 
 

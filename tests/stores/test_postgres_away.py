@@ -322,7 +322,7 @@ async def test_a_settler_whose_answer_was_lost_hears_that_it_held(passage: Passa
     assert ids_of(followers) == [line[1].id]
 
 
-@pytest.mark.parametrize("verb", ["cancel", "retry", "forget"])
+@pytest.mark.parametrize("verb", ["cancel", "retry", "forget", "delete"])
 async def test_a_person_whose_answer_was_lost_is_told_so(passage: Passage, far_store: TimedStore, verb: str):
     await far_store.add([call := a_call()])
     await far_store.census()

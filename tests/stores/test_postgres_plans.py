@@ -51,8 +51,8 @@ def fill_chains(connection: psycopg.Connection[Any]) -> None:
     fill(connection, 5_000, state="cancelled", after="gen_random_uuid()", ended="now()", freed="true", queue="chains")
     fill(connection, 5_000, held="'after'", after="gen_random_uuid()", queue="chains")
     connection.execute(
-        "UPDATE afterwards_tasks SET chain = md5(after::text || sequence % 100), error = '{{}}', "
-        'link = format(\'{{"chain":"%s","needs":["%s"]}}\', id, after) WHERE queue = \'chains\''
+        "UPDATE afterwards_tasks SET chain = md5(after::text || sequence % 100), error = '{}', "
+        'link = format(\'{"chain":"%s","needs":["%s"]}\', id, after) WHERE queue = \'chains\''
     )
     fill(connection, LONG_CHAIN, state="done", ended="now() - interval '1 hour'", freed="true", queue="long chain")
     fill(connection, 1, due="1 day", queue="long chain")
@@ -255,7 +255,7 @@ def failures(crowded: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
         ("by_error", {"error": "Oops", "error_ending": ".Oops", "states": ["cancelled"]}, "afterwards_errors"),
         ("by_key", {"key": "k7"}, "afterwards_of_key"),
         ("by_state", {"states": ["failed"]}, "afterwards_failed"),
-        ("by_state", {"states": ["running", "cancelled"], "queue": "rare"}, "afterwards_cancelled"),
+        ("by_state", {"states": ["running", "cancelled"], "queue": "chains"}, "afterwards_cancelled"),
     ],
 )
 def test_a_search_reads_little_more_than_it_brings(

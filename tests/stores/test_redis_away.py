@@ -262,11 +262,11 @@ async def test_a_settler_is_told_the_same_although_the_answer_was_lost(passage: 
     assert ids_of(settled.claimed) == [line[1].id]
 
 
-@pytest.mark.parametrize("verb", ["cancel", "retry"])
+@pytest.mark.parametrize("verb", ["cancel", "retry", "delete"])
 async def test_steering_whose_answer_was_lost_tells_what_changed(passage: Passage, far_store: TimedStore, verb: str):
     await warmed(far_store)
     await far_store.add([call := a_call()])
-    if verb == "retry":
+    if verb != "cancel":
         await far_store.cancel([call.id])
     await getattr(far_store, verb)([])
     losing(passage, verb)
@@ -397,7 +397,8 @@ async def test_what_is_stored_already_goes_on_while_the_memory_is_full(any_serve
             await end_all(store, tasks)
         await store.sign_off(newcomer)
         assert (await store.census()).by_state[State.DONE] == 4
-        assert await store.prune(older_than=timedelta(0), limit=10) == 5
+        assert await store.delete([ended.id]) == [ended.id]
+        assert await store.prune(older_than=timedelta(0), limit=10) == 4
     await store.close()
 
 

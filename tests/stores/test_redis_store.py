@@ -77,7 +77,7 @@ async def test_two_stores_on_one_server_know_nothing_of_each_other(server: serve
     await other.close()
 
 
-async def test_nothing_is_left_of_a_task_that_was_pruned(server: servers.Server):
+async def test_nothing_is_left_of_tasks_that_were_pruned_or_deleted(server: servers.Server):
     store = a_store(server.url, tag="shop")
     worker = await sign_on(store)
     line = a_line(3)
@@ -85,7 +85,8 @@ async def test_nothing_is_left_of_a_task_that_was_pruned(server: servers.Server)
     while tasks := await claim_all(store, worker):
         await store.settle([outcome(task.claim, Ending.FAILED, result='"r"') for task in tasks])
     store.clock_offset += HOUR
-    assert await store.prune(older_than=timedelta(0), limit=10) == 3
+    assert await store.delete([line[1].id]) == [line[1].id]
+    assert await store.prune(older_than=timedelta(0), limit=10) == 2
     await store.sign_off(worker)
     with another_connection(server.url) as connection:
         left = {key.decode() for key in connection.scan_iter()}

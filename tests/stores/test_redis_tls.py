@@ -14,6 +14,7 @@ from afterwards.stores import examine
 from afterwards.tasks import Search, Woken
 from tests import older_redis, servers
 from tests.contract.builders import a_call, sign_on
+from tests.machine import cannot
 from tests.stores.redis_builders import PATIENCE, a_store
 
 
@@ -21,7 +22,7 @@ from tests.stores.redis_builders import PATIENCE, a_store
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """One that its owner has signed himself, for localhost; and its key."""
     if shutil.which("openssl") is None:
-        older_redis.cannot("there is no openssl to make a certificate with")
+        cannot("there is no openssl to make a certificate with")
     folder = tmp_path_factory.mktemp("certificate")
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout {key} -out {certificate}"

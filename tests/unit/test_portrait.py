@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -38,6 +39,7 @@ def a_task(progress: Progress | None = None) -> Task:
         (Progress(done=3, of=10, say="page\x1b 3"), "3 of 10 (30 %), page\\x1b 3"),
         (Progress(done=0.5), "0.5"),
         (Progress(done=0, of=0), "0 of 0"),
+        (Progress(done=1_234_567, of=2_000_000), "1234567 of 2000000 (62 %)"),
     ],
 )
 def test_a_page_says_how_far_it_is(progress: Progress, said: str):
@@ -59,6 +61,18 @@ def test_a_step_shows_its_chain_and_what_it_needs():
     told = as_json(task)
     assert (told["chain"], told["needs"]) == (str(chain), [str(id) for id in needs])
     assert "chain" not in as_page(a_task(), NOW)
+
+
+def test_what_nobody_reads_on_a_terminal_is_cut_and_whole_in_json():
+    task = replace(a_task(), arguments=f'{{"text": "{"x" * 20_000}"}}')
+    page = as_page(task, NOW)
+    assert re.search(r"… and 10,\d\d\d characters more", page)
+    assert len(page) < 12_000
+    assert as_json(task)["arguments"] == {"text": "x" * 20_000}
+
+
+def test_json_knows_no_nan():
+    assert as_json(replace(a_task(), returned="[NaN, Infinity, 1]"))["result"] == [None, None, 1]
 
 
 def test_json_has_them_for_programs():

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 
 from afterwards.cli.words import first_line, table
-from afterwards.harmless import harmless, harmless_lines
+from afterwards.harmless import cut, harmless, harmless_lines
 from afterwards.links import Link
 from afterwards.phrases import ago, ahead, amount
 from afterwards.tasks import DEFAULT_PRIORITY, LogLine, Progress, State, Task
@@ -18,6 +18,7 @@ _ERROR_WIDTH = 80
 _HEADINGS = ("ID", "STATE", "WHEN", "ATTEMPT", "QUEUE", "NAME", "ERROR")
 _INDENT = 12
 _ONE_LINE = 80
+_LONGEST = 10_000
 
 
 def as_table(tasks: Sequence[Task], now: datetime) -> str:
@@ -29,7 +30,7 @@ def as_page(task: Task, now: datetime) -> str:
     """Everything that is known about one, with the traceback at the end."""
     lines = [f"{label:<{_INDENT}}{_indented(text)}" for label, text in _facts(task, now) if text]
     if task.error is not None and task.error.traceback:
-        lines += ["", harmless_lines(task.error.traceback.rstrip())]
+        lines += ["", _shown(task.error.traceback.rstrip())]
     return "\n".join(lines)
 
 
@@ -55,9 +56,9 @@ def as_json(task: Task) -> dict[str, object]:
         "chain": None if task.link is None else str(task.link.chain),
         "needs": [] if task.link is None else [str(id) for id in task.link.needs],
         "key": task.key,
-        "arguments": _parsed(task.arguments),
+        "arguments": _strict(task.arguments),
         "progress": None if task.progress is None else asdict(task.progress),
-        "result": _parsed(task.returned),
+        "result": _strict(task.returned),
         "logs": [{**asdict(line), "at": line.at.isoformat()} for line in task.logs],
         "error": None
         if error is None
@@ -104,7 +105,7 @@ def _facts(task: Task, now: datetime) -> list[tuple[str, str]]:
         ("progress", "" if task.progress is None else _how_far(task.progress)),
         ("result", _pretty(task.returned)),
         ("logs", "\n".join(_log_line(line) for line in task.logs)),
-        ("error", harmless_lines(error)),
+        ("error", _shown(error)),
     ]
 
 
@@ -124,7 +125,7 @@ def _how_far(progress: Progress) -> str:
 
 
 def _log_line(line: LogLine) -> str:
-    return f"{line.at:%H:%M:%S} {line.level:<7} {harmless(line.logger)}: {harmless_lines(line.text)}"
+    return f"{line.at:%H:%M:%S} {harmless(line.level):<7} {harmless(line.logger)}: {_shown(line.text)}"
 
 
 def _attempts(task: Task) -> str:
@@ -142,13 +143,26 @@ def _pretty(text: str | None) -> str:
         return ""
     value = _parsed(text)
     line = json.dumps(value, ensure_ascii=False)
-    return harmless_lines(line if len(line) <= _ONE_LINE else json.dumps(value, ensure_ascii=False, indent=2))
+    return _shown(line if len(line) <= _ONE_LINE else json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _shown(text: str) -> str:
+    """For a terminal; what is longer than one would read there is in the JSON."""
+    return harmless_lines(cut(text, _LONGEST))
 
 
 def _parsed(text: str | None) -> object:
     """What is no JSON, though it should be, is shown as it is."""
     try:
         return None if text is None else json.loads(text)
+    except ValueError:
+        return text
+
+
+def _strict(text: str | None) -> object:
+    """The same for programs, without NaN and the infinities, which other languages' JSON does not have."""
+    try:
+        return None if text is None else json.loads(text, parse_constant=lambda name: None)
     except ValueError:
         return text
 

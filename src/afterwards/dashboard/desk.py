@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from afterwards.dashboard.minutes import Minutes
 from afterwards.dashboard.pulse import Pulse
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Steered
+from afterwards.harmless import harmless
 from afterwards.house import House
 from afterwards.redaction import Redaction
 from afterwards.tasks import State
@@ -24,6 +26,7 @@ from afterwards.visitors import Visitor
 
 try:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 except ImportError as error:
     raise ImportError("the dashboard needs Jinja2: pip install 'afterwards[dashboard]'") from error
 
@@ -52,6 +55,7 @@ class Desk:
             loader=FileSystemLoader(HERE / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=_plain,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -125,6 +129,13 @@ class Desk:
         return HTMLResponse(self._templates.get_template(template).render(around | dict(values)), status)
 
 
+def _plain(value: object) -> object:
+    """What a template is about to write: a text without marks that turn the direction of writing and the like."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return harmless(value, keep="\n\t")
+
+
 def visitor_of(request: Request) -> Visitor:
     """Who was let in."""
     who = request.scope[VISITOR]
@@ -161,4 +172,8 @@ def _did(query: Mapping[str, str]) -> str:
     count = query.get("n", "")
     if "{}" not in sentence:
         return sentence
-    return sentence.format(f"{int(count):,} task{'' if count == '1' else 's'}") if count.isdecimal() else ""
+    return (
+        sentence.format(f"{int(count):,} task{'' if count == '1' else 's'}")
+        if re.fullmatch(r"[0-9]{1,9}", count)
+        else ""
+    )

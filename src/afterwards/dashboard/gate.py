@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -125,5 +125,5 @@ def _with_headers(send: Send, request: Request, nonce: str) -> Send:
 
 def _cookie(request: Request) -> str:
     secure = "; Secure" if request.url.scheme == "https" else ""
-    path = "/" + request.scope.get("root_path", "").strip("/")
+    path = "/" + quote(request.scope.get("root_path", "").strip("/"))  # part of it may be what somebody typed
     return f"{COOKIE}={request.scope[TOKEN]}; Path={path}; HttpOnly; SameSite=Strict{secure}"

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -57,4 +58,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
 async def live(desk: Desk, request: Request) -> Response:
     """Says `changed` whenever an open page should be fetched again."""
     task_id = request.query_params.get("task")
-    return EventStream(desk.pulse.beats(None if task_id is None else UUID(task_id)))
+    try:
+        return EventStream(desk.pulse.beats(None if task_id is None else UUID(task_id)))
+    except ValueError as error:
+        raise HTTPException(400, "That is no task's id.") from error

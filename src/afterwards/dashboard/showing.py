@@ -1,14 +1,15 @@
-"""How values are shown: times, numbers, JSON, names. Texts come out plain; the templates escape them."""
+"""How values are shown: times, numbers, JSON, names. Texts come out cut; the desk makes them harmless."""
 
 from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from afterwards.harmless import harmless
+from afterwards import harmless
 from afterwards.phrases import ago, ahead, amount, duration
 from afterwards.tasks import Hold, Progress, State, Task
 from afterwards.visitors import Act, Visitor
@@ -62,42 +63,34 @@ def brief(text: str) -> str:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return visible(text[:LONGEST_LINE])
+        return line(text)
     if isinstance(value, dict):
         items = cast("dict[str, object]", value).items()
-        line = visible(", ".join(f"{name}={_short(item)}" for name, item in items))
-    else:
-        line = visible(_short(value))
-    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
+        return line(", ".join(f"{_short_of(name)}={_short(item)}" for name, item in items))
+    return line(_short(value))
 
 
 def _short(value: object) -> str:
-    if isinstance(value, str) and len(value) > LONGEST_LINE:
-        value = f"{value[:LONGEST_LINE]}…"
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(_short_of(value) if isinstance(value, str) else value, ensure_ascii=False)
+
+
+def _short_of(text: str) -> str:
+    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]}…"
 
 
 def cut(text: str) -> str:
     """What is too long for a page is left out, and it is said how much."""
-    shown = visible(text[:LONGEST_TEXT])
-    left = len(text) - LONGEST_TEXT
-    return f"{shown}\n… and {left:,} characters more" if left > 0 else shown
-
-
-def visible(text: str) -> str:
-    """Marks that turn the direction of writing, and control characters, are written out."""
-    return harmless(text, keep="\n\t")
+    return harmless.cut(text, LONGEST_TEXT)
 
 
 def first_line(text: str) -> str:
     """The first line that says something."""
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return visible(line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…")
+    return line(next((some.strip() for some in text.splitlines() if some.strip()), ""))
 
 
 def short_name(name: str) -> str:
     """The function without its module."""
-    return visible(name.rpartition(":")[2] or name)
+    return line(name.rpartition(":")[2] or name)
 
 
 def held(task: Task) -> str:
@@ -118,13 +111,18 @@ def moment(task: Task) -> datetime:
 
 def percent(progress: Progress | None) -> tuple[float, float, str] | None:
     """How much is done, of how much, and what it says; None where it says nothing."""
-    return None if progress is None else (progress.done, progress.of or 0, visible(progress.say))
+    return None if progress is None else (progress.done, progress.of or 0, line(progress.say))
 
 
-def brief_text(text: str) -> str:
-    """A name in one line."""
-    line = harmless(text[: LONGEST_LINE + 1])
-    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
+def line(text: str) -> str:
+    """In one line, cut to a length."""
+    shown = harmless.harmless(text[: LONGEST_LINE + 1])
+    return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 1]}…"
+
+
+def term(value: str, field: str) -> str:
+    """What finds it, as a person would type it: `queue:mail`, `queue:'my mail'`."""
+    return f"{field}:{shlex.quote(value)}"
 
 
 def is_id(text: str) -> bool:
@@ -147,13 +145,13 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "pretty": pretty,
     "brief": brief,
     "cut": cut,
-    "visible": visible,
     "first_line": first_line,
     "short_name": short_name,
     "held": held,
     "moment": moment,
     "percent": percent,
-    "brief_text": brief_text,
+    "line": line,
     "is_id": is_id,
+    "term": term,
     "rights": rights,
 }

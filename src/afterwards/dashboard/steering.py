@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 from uuid import UUID
 
 from starlette.exceptions import HTTPException
@@ -64,7 +65,8 @@ async def act_on_tasks(desk: Desk, request: Request) -> Response:
     _check(desk, request, verb)
     try:
         wanted = parse(form.one("q")) if everything else _these(form.all("id"))
-        until = datetime.fromisoformat(form.one("until")) if form.one("until") else None
+        until = _instant(form.one("until"))
+        back = f"tasks/{UUID(form.one('back'))}" if form.one("back") else "tasks"
     except ValueError as error:
         raise HTTPException(400, str(error)) from error
     changed: list[TaskId] = []
@@ -74,9 +76,14 @@ async def act_on_tasks(desk: Desk, request: Request) -> Response:
             store = desk.house.store
             changed += await (store.retry(ids) if verb == "retry" else store.cancel(ids))
     _say(desk, request, verb, changed)
-    only = form.one("back")
-    back = f"tasks/{UUID(only)}" if only else "tasks"
-    return desk.to(request, back, q=None if only else wanted.text, did=verb, n=len(changed))
+    return desk.to(request, back, q=None if form.one("back") else wanted.text, did=verb, n=len(changed))
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    except OverflowError as error:
+        raise ValueError(f"{text} is beyond what clocks can count") from error
 
 
 def _say(desk: Desk, request: Request, verb: str, changed: list[TaskId]) -> None:
@@ -88,7 +95,7 @@ def _say(desk: Desk, request: Request, verb: str, changed: list[TaskId]) -> None
 async def act_on_queue(desk: Desk, request: Request) -> Response:
     """Pause or resume it."""
     form = await read(request)
-    verb, name = form.one("verb"), form.one("name")
+    verb, name = form.one("verb"), unquote(form.one("name"))  # quoted, since browsers change ends of lines
     if verb not in ("pause", "resume") or not name:
         raise HTTPException(400, "A queue can be paused or resumed.")
     desk.demand(request, verb)
@@ -100,7 +107,7 @@ async def act_on_queue(desk: Desk, request: Request) -> Response:
 async def act_on_schedule(desk: Desk, request: Request) -> Response:
     """Pause or resume it, let it run once, or forget it."""
     form = await read(request)
-    verb, name = form.one("verb"), form.one("name")
+    verb, name = form.one("verb"), unquote(form.one("name"))
     if verb not in set(Steer):
         raise HTTPException(400, "A schedule can be paused, resumed, run or forgotten.")
     desk.demand(request, verb)

@@ -47,7 +47,10 @@ async def tasks(desk: Desk, request: Request) -> Response:
 
 
 def _id(text: str | None) -> TaskId | None:
-    return None if not text else UUID(text)
+    try:
+        return None if not text else UUID(text)
+    except ValueError:
+        raise ValueError("there is no such page: the search can begin anew") from None
 
 
 async def errors(desk: Desk, request: Request) -> Response:

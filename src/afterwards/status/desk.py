@@ -8,19 +8,19 @@ from contextlib import aclosing
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from afterwards.errors import UnknownTask
 from afterwards.events import Steered
 from afterwards.house import House
 from afterwards.leaving import server_is_leaving
 from afterwards.redaction import Redaction
-from afterwards.status.portrait import Portrait, as_event, brief, full
+from afterwards.status.portrait import Portrait, as_event, as_text, brief, full
 from afterwards.streaming import BEAT, HEARTBEAT, EventStream, event
 from afterwards.tasks import Task, TaskId
 from afterwards.visitors import Act, Auth, Visitor, visitor
 
-NO_STORE = {"cache-control": "no-store"}
+HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 RETRY_LINE = "retry: 1000\n\n"  # milliseconds until a client that was cut off comes again
 
 
@@ -35,7 +35,7 @@ class StatusDesk:
     async def show(self, request: Request, task_id: TaskId) -> Response:
         """The task as it stands."""
         portrayed = await self._portrayed(request)
-        return JSONResponse(portrayed(await self._task(task_id)), headers=NO_STORE)
+        return _answer(portrayed(await self._task(task_id)))
 
     async def stream(self, request: Request, task_id: TaskId) -> Response:
         """The task now and at each change, until it has ended. 204, which ends it, to whoever has seen the end."""
@@ -53,7 +53,7 @@ class StatusDesk:
         await self._task(task_id)
         if await self._house.store.cancel([task_id]):
             self._house.events.say(Steered(verb="cancel", subjects=(str(task_id),), by=who.name))
-        return JSONResponse(self._portrait(await self._task(task_id), who), headers=NO_STORE)
+        return _answer(self._portrait(await self._task(task_id), who))
 
     async def _events(self, task: Task, portrayed: Callable[[Task], Portrait], known: str) -> AsyncGenerator[str]:
         loop = asyncio.get_running_loop()
@@ -100,3 +100,7 @@ class StatusDesk:
             return await self._house.get(task_id)
         except UnknownTask as error:
             raise HTTPException(404, str(error)) from error
+
+
+def _answer(portrait: Portrait) -> Response:
+    return Response(as_text(portrait), media_type="application/json", headers=HEADERS)

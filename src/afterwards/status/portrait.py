@@ -34,15 +34,24 @@ def full(task: Task) -> Portrait:
         "due": _iso(task.due),
         "started": _iso(task.started),
         "ended": _iso(task.ended),
-        "result": None if task.returned is None else json.loads(task.returned),
+        "result": None if task.returned is None else json.loads(task.returned, parse_constant=_no_number),
         "error": None if error is None else {"kind": error.kind, "message": error.message},
     }
 
 
 def as_event(portrait: Portrait) -> tuple[str, str]:
     """The portrait as JSON, and a mark that is another for every other portrait."""
-    text = json.dumps(portrait, ensure_ascii=False, separators=(",", ":"))
-    return text, blake2b(text.encode(errors="replace"), digest_size=9).hexdigest()
+    text = as_text(portrait)
+    return text, blake2b(text.encode(), digest_size=9).hexdigest()
+
+
+def as_text(portrait: Portrait) -> str:
+    """As JSON in ASCII: half a character, which JSON can write and a result may hold, has no form in UTF-8."""
+    return json.dumps(portrait, separators=(",", ":"))
+
+
+def _no_number(name: str) -> None:
+    """NaN and the infinities, which Python's JSON has and no other; JavaScript writes null for them too."""
 
 
 def _iso(instant: datetime | None) -> str | None:

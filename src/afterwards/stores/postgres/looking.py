@@ -74,10 +74,19 @@ def _way(page: Page) -> str:
 
 
 def _values(page: Page) -> dict[str, object]:
-    search = page.search
     return {
-        "ids": list(search.ids or ()),
+        **narrowing(page.search),
+        "ids": list(page.search.ids or ()),
         "states": list(page.states),
+        "after": page.after,
+        "bookmark": None if page.bookmark is None else int(page.bookmark),
+        "limit": max(page.limit, 0),
+    }
+
+
+def narrowing(search: Search) -> dict[str, object]:
+    """The values of what a search narrows by, beyond ids and states."""
+    return {
         "queue": search.queue,
         "name": search.name,
         "error": search.error,
@@ -85,9 +94,6 @@ def _values(page: Page) -> dict[str, object]:
         "key": search.key,
         "added_after": None if search.added_after is None else rows.aware(search.added_after),
         "added_before": None if search.added_before is None else rows.aware(search.added_before),
-        "after": page.after,
-        "bookmark": None if page.bookmark is None else int(page.bookmark),
-        "limit": max(page.limit, 0),
     }
 
 

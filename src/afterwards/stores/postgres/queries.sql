@@ -771,19 +771,9 @@ DELETE FROM afterwards_workers AS worker
 WHERE id = ANY(:workers::text[])
 AND NOT EXISTS (SELECT 1 FROM afterwards_tasks AS task WHERE task.state = 'running' AND task.worker = worker.id)
 
--- name: prune
--- A chunk at a time, the oldest first. Only ended tasks have `ended`. One whose key somebody is just writing under is
--- passed over, and so is one of a chain of which not all have ended. Keys that are held for longer than their tasks are
--- kept note until when; they go when that is over. Of chains it is asked so that the planner neither asks it once, of the
--- whole table, nor takes it for so rare that it sorts all that has ended.
-WITH old AS MATERIALIZED (
-    SELECT sequence, id, name, key, ended, unique_for FROM afterwards_tasks AS task
-    WHERE ended IS NOT NULL AND ended < greatest({now} - :older_than::interval, timestamptz 'epoch')
-    AND CASE WHEN chain IS NULL THEN true ELSE (
-        SELECT sequence FROM afterwards_tasks AS step WHERE step.chain = task.chain AND step.ended IS NULL LIMIT 1
-    ) IS NULL END
-    ORDER BY ended LIMIT :limit FOR UPDATE SKIP LOCKED
-),
+-- fragment: going
+-- What becomes of tasks that are `old` and have been locked. Keys that they hold for longer note until when. One whose key
+-- somebody is just writing under stays.
 held AS MATERIALIZED (
     SELECT held.name, held.key, held.task, old.ended + old.unique_for AS until
     FROM old JOIN afterwards_keys AS held ON held.name = old.name AND held.key = old.key AND held.task = old.id
@@ -797,14 +787,7 @@ dropped AS (
     DELETE FROM afterwards_keys AS key USING held
     WHERE key.name = held.name AND key.key = held.key AND coalesce(held.until <= {now}, true)
 ),
-over AS (
-    DELETE FROM afterwards_keys AS key USING (
-        SELECT name, key FROM afterwards_keys WHERE until IS NOT NULL AND until <= {now}
-        ORDER BY until LIMIT :limit FOR UPDATE SKIP LOCKED
-    ) AS over
-    WHERE key.name = over.name AND key.key = over.key
-),
-pruned AS (
+gone AS (
     DELETE FROM afterwards_tasks AS task USING old
     WHERE task.sequence = old.sequence AND (
         old.key IS NULL
@@ -817,9 +800,51 @@ pruned AS (
     RETURNING task.id, old.key
 ),
 nameless AS (
-    DELETE FROM afterwards_twins AS twin USING pruned WHERE pruned.key IS NOT NULL AND twin.task = pruned.id
+    DELETE FROM afterwards_twins AS twin USING gone WHERE gone.key IS NOT NULL AND twin.task = gone.id
 )
-SELECT count(*) FROM pruned
+
+-- fragment: is_whole_over
+-- Not of a chain of which others have not ended. It is asked so that the planner neither asks it once, of the whole table,
+-- nor takes it for so rare that it sorts all that has ended.
+CASE WHEN chain IS NULL THEN true ELSE (
+    SELECT sequence FROM afterwards_tasks AS step WHERE step.chain = task.chain AND step.ended IS NULL LIMIT 1
+) IS NULL END
+
+-- name: prune
+-- A chunk at a time, the oldest first. Only ended tasks have `ended`. Keys that were held for longer than their tasks were
+-- kept go when that is over.
+WITH old AS MATERIALIZED (
+    SELECT sequence, id, name, key, ended, unique_for FROM afterwards_tasks AS task
+    WHERE ended IS NOT NULL AND ended < greatest({now} - :older_than::interval, timestamptz 'epoch')
+    AND {is_whole_over}
+    ORDER BY ended LIMIT :limit FOR UPDATE SKIP LOCKED
+),
+over AS (
+    DELETE FROM afterwards_keys AS key USING (
+        SELECT name, key FROM afterwards_keys WHERE until IS NOT NULL AND until <= {now}
+        ORDER BY until LIMIT :limit FOR UPDATE SKIP LOCKED
+    ) AS over
+    WHERE key.name = over.name AND key.key = over.key
+),
+{going}
+SELECT count(*) FROM gone
+
+-- name: lock_keys_of
+-- The keys that these took last: nobody adds under them meanwhile.
+SELECT 1 FROM afterwards_tasks AS task
+JOIN afterwards_keys AS held ON held.name = task.name AND held.key = task.key AND held.task = task.id
+WHERE task.id = ANY(:ids::uuid[]) AND task.key IS NOT NULL AND task.ended IS NOT NULL
+ORDER BY held.name, held.key FOR UPDATE OF held
+
+-- name: delete
+-- The same for tasks that somebody wants to be rid of. A row that had to be waited for is judged as it is then.
+WITH old AS MATERIALIZED (
+    SELECT sequence, id, name, key, ended, unique_for FROM afterwards_tasks AS task
+    WHERE id = ANY(:ids::uuid[]) AND ended IS NOT NULL AND {is_whole_over} AND {is_sought}
+    ORDER BY sequence FOR UPDATE
+),
+{going}
+SELECT id FROM gone
 
 -- name: keys_to_retry
 -- The keys of those of these tasks that have ended.
@@ -830,7 +855,7 @@ SELECT id, name, key FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND key 
 UPDATE afterwards_tasks AS task
 SET state = 'waiting', due = {now}, attempt = 0, crashes = 0, suspect = false, stop_asked = false, started = NULL,
     ended = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL
-WHERE id = ANY(:ids::uuid[]) AND state IN ('done', 'failed', 'cancelled')
+WHERE id = ANY(:ids::uuid[]) AND state IN ('done', 'failed', 'cancelled') AND {is_sought}
 RETURNING task.id
 
 -- name: ended_steps
@@ -871,6 +896,10 @@ WHERE id = ANY(:ids::uuid[] || ARRAY(
     SELECT after FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND held = 'after'
 ))
 ORDER BY sequence FOR NO KEY UPDATE
+
+-- name: matching
+-- Of these tasks, which have been locked, those that match.
+SELECT id FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND {is_sought}
 
 -- name: close_over
 -- The line closes over a cancelled task whose turn had not come: who waited for it now waits for the one before.
@@ -1029,6 +1058,10 @@ DELETE FROM afterwards_twins AS twin USING forgotten WHERE forgotten.key IS NOT 
 AND (:key::text IS NULL OR key = :key)
 AND (:added_after::timestamptz IS NULL OR added >= :added_after)
 AND (:added_before::timestamptz IS NULL OR added < :added_before)
+
+-- fragment: is_sought
+-- All of it, for tasks that are known by their ids.
+{is_wanted} AND {matches} AND {is_error}
 
 -- fragment: page
 -- The rest of every search. The place moves the start of the range, so that no page is read twice.

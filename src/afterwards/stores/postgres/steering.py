@@ -1,4 +1,4 @@
-"""What people do to tasks and queues: retry, cancel, pause, resume; and what age does to them: prune."""
+"""What people do to tasks and queues: retry, cancel, delete, pause, resume; and what age does to them: prune."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
-from afterwards.stores.postgres import chains, keys, rows
+from afterwards.stores.postgres import chains, keys, looking, rows
 from afterwards.stores.postgres.followers import free_followers
 from afterwards.stores.postgres.transaction import Transaction
-from afterwards.tasks import TaskId
+from afterwards.tasks import Search, State, TaskId
 
-Ids = Sequence[TaskId]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which tasks are to be changed: of these, by any of their names, those that match."""
+
+    ids: tuple[TaskId, ...]
+    matching: Search | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,24 +38,36 @@ class Pruning:
     limit: int
 
 
-async def retry(transaction: Transaction, ids: Ids) -> list[TaskId]:
+async def retry(transaction: Transaction, chosen: Chosen) -> list[TaskId]:
     """Those that had ended wait again."""
-    tasks = await _tasks_of(transaction, ids)
-    free, held = await chains.retry(transaction, await keys.may_wait_again(transaction, [*tasks]))
-    retried = {*held, *rows.ids(await transaction.rows("retry", ids=free))}
+    tasks = await _tasks_of(transaction, chosen.ids)
+    fits = await _fitting(transaction, [*tasks], chosen.matching)
+    free, held = await chains.retry(transaction, await keys.may_wait_again(transaction, fits))
+    again = rows.ids(await transaction.rows("retry", **_matching(free, chosen.matching)))
+    retried = {*held, *again}
     transaction.rings |= bool(retried)
     return [id for task, id in tasks.items() if task in retried]
 
 
-async def cancel(transaction: Transaction, ids: Ids) -> list[TaskId]:
+async def cancel(transaction: Transaction, chosen: Chosen) -> list[TaskId]:
     """Those that wait are cancelled, those that run are asked to stop."""
-    tasks = await _tasks_of(transaction, ids)
+    tasks = await _tasks_of(transaction, chosen.ids)
     await _lock_lines(transaction, [*tasks])
+    fits = set(rows.ids(await transaction.rows("matching", **_matching([*tasks], chosen.matching))))
     return [
         id
         for task, id in tasks.items()
-        if await _cancel_waiting(transaction, task) or await _ask_to_stop(transaction, task)
+        if task in fits and (await _cancel_waiting(transaction, task) or await _ask_to_stop(transaction, task))
     ]
+
+
+async def delete(transaction: Transaction, chosen: Chosen) -> list[TaskId]:
+    """Those that have ended go. Their keys are locked first, as whoever adds under one does."""
+    tasks = await _tasks_of(transaction, chosen.ids)
+    await transaction.execute("hurry")
+    await transaction.execute("lock_keys_of", ids=[*tasks])
+    gone = set(rows.ids(await transaction.rows("delete", **_matching([*tasks], chosen.matching))))
+    return [id for task, id in tasks.items() if task in gone]
 
 
 async def pause(transaction: Transaction, pausing: Pausing) -> None:
@@ -63,7 +81,22 @@ async def prune(transaction: Transaction, pruning: Pruning) -> int:
     return await transaction.number("prune", older_than=rows.ago(pruning.older_than), limit=max(pruning.limit, 0))
 
 
-async def _tasks_of(transaction: Transaction, ids: Ids) -> dict[TaskId, TaskId]:
+async def _fitting(transaction: Transaction, ids: Sequence[TaskId], search: Search | None) -> list[TaskId]:
+    """Those that match; they are locked, so that it stays so."""
+    if search is None:
+        return list(ids)
+    await _lock_lines(transaction, ids)
+    fits = set(rows.ids(await transaction.rows("matching", **_matching(ids, search))))
+    return [id for id in ids if id in fits]
+
+
+def _matching(ids: Sequence[TaskId], search: Search | None) -> dict[str, object]:
+    """The values of statements that change of these tasks only those that match."""
+    search = search or Search()
+    return {**looking.narrowing(search), "ids": list(ids), "states": list(search.among(State))}
+
+
+async def _tasks_of(transaction: Transaction, ids: Sequence[TaskId]) -> dict[TaskId, TaskId]:
     """The tasks that these ids name, in their order, each with the first id that names it."""
     named = await keys.named_by(transaction, ids)
     tasks: dict[TaskId, TaskId] = {}
@@ -73,7 +106,7 @@ async def _tasks_of(transaction: Transaction, ids: Ids) -> dict[TaskId, TaskId]:
     return tasks
 
 
-async def _lock_lines(transaction: Transaction, ids: Ids) -> None:
+async def _lock_lines(transaction: Transaction, ids: Sequence[TaskId]) -> None:
     """Lock these and their formers; once more, if one of them has another former by the time it is locked."""
     locked: set[UUID] = set()
     wanted = set(ids)

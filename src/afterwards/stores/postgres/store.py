@@ -31,7 +31,7 @@ from afterwards.stores.postgres.office import Office
 from afterwards.stores.postgres.rescuing import Search as Rescue
 from afterwards.stores.postgres.scheduling import Planning, Steering
 from afterwards.stores.postgres.settling import Settlement
-from afterwards.stores.postgres.steering import Pausing, Pruning
+from afterwards.stores.postgres.steering import Chosen, Pausing, Pruning
 from afterwards.stores.postgres.workers import Leave, Prolonging
 from afterwards.tallies import Tally
 from afterwards.tasks import (
@@ -217,11 +217,14 @@ class PostgresStore:
     async def census(self) -> Census:
         return await self._ask(verbs.CENSUS, None)
 
-    async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._ask(verbs.RETRY, tuple(ids))
+    async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
+        return await self._ask(verbs.RETRY, Chosen(ids=tuple(ids), matching=matching))
 
-    async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._ask(verbs.CANCEL, tuple(ids))
+    async def cancel(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
+        return await self._ask(verbs.CANCEL, Chosen(ids=tuple(ids), matching=matching))
+
+    async def delete(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
+        return await self._ask(verbs.DELETE, Chosen(ids=tuple(ids), matching=matching))
 
     async def pause(self, queue: str, *, paused: bool) -> None:
         await self._ask(verbs.PAUSE, Pausing(queue=queue, paused=paused))

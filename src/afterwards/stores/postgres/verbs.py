@@ -91,6 +91,7 @@ TALLIES = Verb(doing="reading tallies", counter=LOOK, write=each(tallies.tallies
 HAND_OVER = Verb(doing="handing tasks over", counter=LOOK, write=each(moving.hand_over), simple=True)
 RETRY = Verb(doing="retrying tasks", counter=LOOK, write=each(steering.retry), again=False)
 CANCEL = Verb(doing="cancelling tasks", counter=LOOK, write=each(steering.cancel), again=False)
+DELETE = Verb(doing="deleting tasks", counter=LOOK, write=each(steering.delete), again=False)
 PAUSE = Verb(doing="pausing a queue", counter=LOOK, write=each(steering.pause), simple=True)
 STEER = Verb(doing="steering a schedule", counter=LOOK, write=each(scheduling.steer), simple=True)
 RECEIVE = Verb(doing="receiving tasks", counter=LOOK, write=each(moving.receive), again=False)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from afterwards.stores.redis.looking import Page
-from afterwards.stores.redis.steering import Pruning
+from afterwards.stores.redis.steering import Chosen, Pruning
 from afterwards.stores.redis.workers import Freeing
 from afterwards.tasks import Bookmark, Task, TaskId
 
@@ -27,11 +27,11 @@ async def find(ask: Callable[[Page], Awaitable[tuple[list[Task], Bookmark | None
     return found
 
 
-async def change(ask: Callable[[tuple[TaskId, ...]], Awaitable[list[TaskId]]], ids: Sequence[TaskId]) -> list[TaskId]:
+async def change(ask: Callable[[Chosen], Awaitable[list[TaskId]]], chosen: Chosen) -> list[TaskId]:
     """Those of these that were changed."""
     changed: list[TaskId] = []
-    for start in range(0, len(ids), _PART):
-        changed += await ask(tuple(ids[start : start + _PART]))
+    for start in range(0, len(chosen.ids), _PART):
+        changed += await ask(replace(chosen, ids=chosen.ids[start : start + _PART]))
     return changed
 
 

@@ -1,4 +1,4 @@
-"""What people do to tasks and queues: retry, cancel, pause, resume; and what age does to them: prune."""
+"""What people do to tasks and queues: retry, cancel, delete, pause, resume; and what age does to them: prune."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from typing import cast
 
 from afterwards import stored
 from afterwards.stores.redis import rows
-from afterwards.stores.redis.errands import Ask, Talk
-from afterwards.tasks import TaskId
+from afterwards.stores.redis.errands import Argument, Ask, Talk
+from afterwards.tasks import Search, State, TaskId
 
-Ids = tuple[TaskId, ...]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """Which tasks are to be changed: of these, by any of their names, those that match."""
+
+    ids: tuple[TaskId, ...]
+    matching: Search | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +36,24 @@ class Pruning:
     limit: int
 
 
-def retry(ids: Ids) -> Talk[list[TaskId]]:
+def retry(chosen: Chosen) -> Talk[list[TaskId]]:
     """Those that had ended wait again."""
-    return rows.ids((yield Ask("retry", [id.hex for id in ids])))
+    return rows.ids((yield Ask("retry", _arguments(chosen))))
 
 
-def cancel(ids: Ids) -> Talk[list[TaskId]]:
+def cancel(chosen: Chosen) -> Talk[list[TaskId]]:
     """Those that wait are cancelled, those that run are asked to stop."""
-    return rows.ids((yield Ask("cancel", [id.hex for id in ids])))
+    return rows.ids((yield Ask("cancel", _arguments(chosen))))
+
+
+def delete(chosen: Chosen) -> Talk[list[TaskId]]:
+    """Those that have ended go."""
+    return rows.ids((yield Ask("delete", _arguments(chosen))))
+
+
+def _arguments(chosen: Chosen) -> list[Argument]:
+    search = chosen.matching or Search()
+    return [*rows.search_arguments(search, search.among(State)), *(id.hex for id in chosen.ids)]
 
 
 def pause(pausing: Pausing) -> Talk[None]:

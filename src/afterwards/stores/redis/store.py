@@ -28,7 +28,7 @@ from afterwards.stores.redis.moving import Part
 from afterwards.stores.redis.rescuing import Search as Rescue
 from afterwards.stores.redis.scheduling import Planning, Steering
 from afterwards.stores.redis.settling import Settlement
-from afterwards.stores.redis.steering import Pausing, Pruning
+from afterwards.stores.redis.steering import Chosen, Pausing, Pruning
 from afterwards.stores.redis.threads import Standing, Threads
 from afterwards.stores.redis.trouble import too_long
 from afterwards.stores.redis.workers import Leave, Prolonging
@@ -207,11 +207,14 @@ class RedisStore:
     async def census(self) -> Census:
         return await self._look(verbs.CENSUS, None)
 
-    async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await parts.change(partial(self._write, verbs.RETRY), tuple(ids))
+    async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
+        return await parts.change(partial(self._write, verbs.RETRY), Chosen(ids=tuple(ids), matching=matching))
 
-    async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await parts.change(partial(self._write, verbs.CANCEL), tuple(ids))
+    async def cancel(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
+        return await parts.change(partial(self._write, verbs.CANCEL), Chosen(ids=tuple(ids), matching=matching))
+
+    async def delete(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
+        return await parts.change(partial(self._write, verbs.DELETE), Chosen(ids=tuple(ids), matching=matching))
 
     async def pause(self, queue: str, *, paused: bool) -> None:
         await self._write(verbs.PAUSE, Pausing(queue=queue, paused=paused))

@@ -8,7 +8,7 @@ from afterwards.stores.redis.gates import sweep
 from afterwards.stores.redis.looking import census, find, seek, states
 from afterwards.stores.redis.moving import forget, hand_over, receive
 from afterwards.stores.redis.rescuing import rescue
-from afterwards.stores.redis.steering import cancel, pause, prune, retry
+from afterwards.stores.redis.steering import cancel, delete, pause, prune, retry
 from afterwards.stores.redis.tallies import tallies
 from afterwards.stores.redis.workers import (
     cancellations,
@@ -42,6 +42,7 @@ PRUNE = Verb(doing="pruning tasks", talk=alone(prune))
 SIGN_OFF = Verb(doing="signing off", talk=alone(sign_off))
 RETRY = Verb(doing="retrying tasks", talk=alone(retry), durable=True)
 CANCEL = Verb(doing="cancelling tasks", talk=alone(cancel), durable=True)
+DELETE = Verb(doing="deleting tasks", talk=alone(delete), durable=True)
 PAUSE = Verb(doing="pausing a queue", talk=alone(pause), durable=True)
 RECEIVE = Verb(doing="receiving tasks", talk=alone(receive), durable=True)
 FORGET = Verb(doing="forgetting tasks", talk=alone(forget), durable=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -53,6 +53,14 @@ def seek(transaction: Transaction, page: Page) -> Sought:
     found = _sought(transaction, page)
     goes_on = 0 < page.limit <= len(found)
     return Sought(ids=[UUID(id) for _, id in found], next=Bookmark(str(found[-1][0])) if goes_on else None)
+
+
+def matching(transaction: Transaction, ids: Sequence[TaskId], search: Search | None) -> set[TaskId]:
+    """Those of these tasks that match."""
+    if search is None:
+        return set(ids)
+    page = Page(search=replace(search, ids=tuple(ids)), states=search.among(State), limit=len(ids))
+    return {UUID(id) for _, id in _sought(transaction, page)}
 
 
 def _sought(transaction: Transaction, page: Page) -> list[tuple[int, str]]:

@@ -597,17 +597,21 @@ AND NOT EXISTS (
     SELECT 1 FROM {running_tasks} AND worker = afterwards_workers.id
 )
 
+-- fragment: is_whole_over
+-- Not of a chain of which others have not ended.
+(
+    chain IS NULL OR NOT EXISTS (
+        SELECT 1 FROM afterwards_tasks AS step INDEXED BY afterwards_chains
+        WHERE step.chain = task.chain AND step.ended IS NULL
+    )
+)
+
 -- name: find_old
 -- A chunk at a time, so that nobody waits long for the write lock; and which of them may hold keys. Only ended tasks have
 -- `ended`.
 SELECT json_group_array(json_array(sequence, iif(key IS NULL, NULL, id))) FROM (
     SELECT * FROM afterwards_tasks AS task INDEXED BY afterwards_ended WHERE ended IS NOT NULL AND ended < :before
-    AND (
-        chain IS NULL OR NOT EXISTS (
-            SELECT 1 FROM afterwards_tasks AS step INDEXED BY afterwards_chains
-            WHERE step.chain = task.chain AND step.ended IS NULL
-        )
-    )
+    AND {is_whole_over}
     ORDER BY ended LIMIT :limit
 )
 
@@ -637,8 +641,13 @@ DELETE FROM afterwards_keys WHERE (name, key) IN (
 )
 
 -- name: prune
--- By sequence alone: the same transaction has just found them old.
+-- By sequence alone: the same transaction has just found them old, or that somebody wants to be rid of them.
 DELETE FROM afterwards_tasks WHERE sequence IN (SELECT value FROM json_each(:sequences))
+
+-- name: ended_among
+-- Those of these tasks that may be deleted.
+SELECT json_group_array(json_array(sequence, id, key)) FROM afterwards_tasks AS task
+WHERE id IN (SELECT value FROM json_each(:ids)) AND ended IS NOT NULL AND {is_whole_over}
 
 -- name: key_to_retry
 -- The key of an ended task, as a JSON list; empty if it has none.

@@ -28,12 +28,9 @@ from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.rescuing import Search as Rescue
 from afterwards.stores.sqlite.scheduling import Planning, Steering
 from afterwards.stores.sqlite.settling import Settlement
-from afterwards.stores.sqlite.steering import Pausing, Pruning
+from afterwards.stores.sqlite.steering import Chosen, Pausing, Pruning
 from afterwards.stores.sqlite.threads import Threads
-from afterwards.stores.sqlite.workers import (
-    Leave,
-    Prolonging,
-)
+from afterwards.stores.sqlite.workers import Leave, Prolonging
 from afterwards.tallies import Tally
 from afterwards.tasks import (
     Added,
@@ -204,11 +201,14 @@ class SQLiteStore:
     async def census(self) -> Census:
         return await self._look(verbs.CENSUS, None)
 
-    async def retry(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._write(verbs.RETRY, tuple(ids))
+    async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
+        return await self._write(verbs.RETRY, Chosen(ids=tuple(ids), matching=matching))
 
-    async def cancel(self, ids: Collection[TaskId]) -> list[TaskId]:
-        return await self._write(verbs.CANCEL, tuple(ids))
+    async def cancel(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
+        return await self._write(verbs.CANCEL, Chosen(ids=tuple(ids), matching=matching))
+
+    async def delete(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
+        return await self._write(verbs.DELETE, Chosen(ids=tuple(ids), matching=matching))
 
     async def pause(self, queue: str, *, paused: bool) -> None:
         await self._write(verbs.PAUSE, Pausing(queue=queue, paused=paused))

@@ -11,7 +11,7 @@ from afterwards.stores.sqlite.looking import census, find, seek, states, unknown
 from afterwards.stores.sqlite.moving import forget, hand_over, receive
 from afterwards.stores.sqlite.rescuing import rescue
 from afterwards.stores.sqlite.settling import settle, settle_apart
-from afterwards.stores.sqlite.steering import cancel, pause, prune, retry
+from afterwards.stores.sqlite.steering import cancel, delete, pause, prune, retry
 from afterwards.stores.sqlite.tallies import tallies
 from afterwards.stores.sqlite.transaction import Transaction
 from afterwards.stores.sqlite.workers import cancellations, claims, free_unknown, note, renew, sign_off, sign_on
@@ -35,6 +35,7 @@ PRUNE = Verb(doing="pruning tasks", write=each(prune))
 SIGN_OFF = Verb(doing="signing off", write=each(sign_off))
 RETRY = Verb(doing="retrying tasks", write=each(retry), durable=True)
 CANCEL = Verb(doing="cancelling tasks", write=each(cancel), durable=True)
+DELETE = Verb(doing="deleting tasks", write=each(delete), durable=True)
 PAUSE = Verb(doing="pausing a queue", write=each(pause), durable=True)
 RECEIVE = Verb(doing="receiving tasks", write=each(receive), durable=True)
 FORGET = Verb(doing="forgetting tasks", write=each(forget), durable=True)

@@ -1,9 +1,9 @@
--- with: shared gates steps followers
+-- with: shared gates steps followers search
 -- Waiting tasks are cancelled at once and free their followers; running ones are asked to stop. Over a task whose turn
 -- had not come the line closes: who waited for it now waits for the one before. A step of a chain that needs it is
--- cancelled too, unless it starts anyway.
+-- cancelled too, unless it starts anyway. One that does not match stays as it is.
 --
--- ARGV: ids. Answers with those that changed.
+-- ARGV: the search, then ids. Answers with those that changed.
 
 local changed, seen = {}, {}
 
@@ -28,15 +28,16 @@ local function cancel_waiting(id, life)
     followers.free({id}, '')
 end
 
-for at = FIRST, #ARGV do
+for at = search.REST, #ARGV do
     local id = named_by(ARGV[at])
     local life = not seen[id] and read(id)
     seen[id] = true
-    if life and life[STATE] == IS_WAITING then
+    local fits = life and search.matches(id, life)
+    if fits and life[STATE] == IS_WAITING then
         proceed()
         cancel_waiting(id, life)
         changed[#changed + 1] = ARGV[at]
-    elseif life and life[STATE] == IS_RUNNING and life[STOP] == '0' then
+    elseif fits and life[STATE] == IS_RUNNING and life[STOP] == '0' then
         proceed()
         life[STOP] = '1'
         call('ZADD', STOPPING, 0, life[WORKER] .. '\0' .. id)

@@ -1,11 +1,12 @@
--- with: shared gates steps followers
+-- with: shared gates steps followers search
 -- Ended tasks wait again, due now, with attempts and crashes counted anew. The run goes on; the turn in the request's
--- line stays over, since a person's retry stands outside the line. One whose key another holds stays as it is.
+-- line stays over, since a person's retry stands outside the line. One whose key another holds stays as it is, and one that
+-- does not match.
 --
 -- A step of a chain is held again while something that it needs has not ended, and stays as it is if that has ended and
 -- not well. What was cancelled because of a task that waits again is held again too.
 --
--- ARGV: ids. Answers with those that changed.
+-- ARGV: the search, then ids. Answers with those that changed.
 
 local function is_free(id, life)
     local key = key_text(id, life)
@@ -69,11 +70,11 @@ local function retry(id, life, key, former)
 end
 
 local retried, seen = {}, {}
-for at = FIRST, #ARGV do
+for at = search.REST, #ARGV do
     local id = named_by(ARGV[at])
     local life = not seen[id] and read(id)
     seen[id] = true
-    if life and life[ENDED_AT] ~= '' then
+    if life and life[ENDED_AT] ~= '' and search.matches(id, life) then
         local takes_key, key = is_free(id, life)
         local turn = turn_again(id, life)
         if takes_key and not turn.broken_by then

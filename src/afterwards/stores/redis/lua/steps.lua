@@ -238,11 +238,17 @@ local function all_told(ids)
     return tasks
 end
 
--- Deletes an ended task, or spares it as long as others of its chain have not ended; whether it is gone.
+-- The chain of a task, if others of it have not ended.
+function chains.goes_on(id, life)
+    local chain = chains.of(id, life)
+    return chain and #beginning_with(CHAINS, chain, 1) > 0 and chain
+end
+
+-- Deletes an ended task, or spares it as long as its chain goes on; whether it is gone.
 local function retire(id)
     local life = read(id)
-    local chain = chains.of(id, life)
-    if not chain or #beginning_with(CHAINS, chain, 1) == 0 then
+    local chain = chains.goes_on(id, life)
+    if not chain then
         erase(id, life)
         return true
     end

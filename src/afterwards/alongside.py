@@ -1,4 +1,4 @@
-"""Keeps a worker at work as long as somebody's block lasts."""
+"""Lets a worker work as long as a block of code runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from afterwards.worker import Worker
 
 
 @asynccontextmanager
-async def at_work(worker: Worker) -> AsyncGenerator[None]:
+async def working_alongside(worker: Worker) -> AsyncGenerator[None]:
     """The worker works inside the block, and has stopped when that is left. The block's error comes out as it was."""
     error: BaseException | None = None
     async with asyncio.TaskGroup() as group:

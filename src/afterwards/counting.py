@@ -1,0 +1,152 @@
+"""Counts what happens in this process, for the tallies of its workers. Writes nothing.
+
+Counting is cheap, since it is done for every run: a few additions. What they come to is worked out in the keeper's
+thread, each time that it renews.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from afterwards import forks, stored
+from afterwards.events import (
+    ClaimsStrayed,
+    Event,
+    Events,
+    LateAddFailed,
+    LeaseWasLost,
+    LoopFailed,
+    ResultsDropped,
+    StoreAway,
+    TaskEnded,
+    TaskOverruns,
+    TasksRescued,
+)
+from afterwards.lag import LoopLag
+from afterwards.outcomes import Ending, Outcome
+from afterwards.tallies import LAG, RUN, WAIT, Kind, Names, RunCounts, Tally, added_up
+from afterwards.tasks import Task
+
+_HEARD = (
+    *(TaskEnded, TaskOverruns, TasksRescued, ResultsDropped, ClaimsStrayed, LateAddFailed, LeaseWasLost, StoreAway),
+    LoopFailed,
+)
+_NEVER_BEGAN = (Ending.RETURNED, Ending.UNKNOWN)
+
+
+@dataclass(slots=True)
+class _Runs:
+    """Of one kind."""
+
+    first: int
+    counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
+
+
+@dataclass(slots=True)
+class _Counted:
+    """Since somebody took it."""
+
+    runs: dict[Kind, _Runs] = field(default_factory=dict[Kind, _Runs])
+    counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
+
+
+class Counting:
+    """Hears what happens in this process; each worker takes what came since somebody took."""
+
+    def __init__(self, events: Events) -> None:
+        self._lost_leases = 0
+        self._lock, self._names, self._counted = threading.Lock(), Names(), _Counted()
+        events.hear(self._hear, *_HEARD)
+        forks.watch(self)
+
+    @property
+    def lost_leases(self) -> int:
+        """How often a worker of this process was believed dead."""
+        return self._lost_leases
+
+    def note_lag(self, lag: timedelta) -> None:
+        """The event loop was so late."""
+        with self._lock:
+            LAG.add(self._counted.counts, lag)
+
+    def take(self) -> Tally:
+        """What was counted since this was asked for last: it is the caller's to keep."""
+        with self._lock:
+            counted, self._counted = self._counted, _Counted()
+        runs = {kind: RunCounts(first=its.first, counts=its.counts) for kind, its in counted.runs.items()}
+        return Tally(runs=runs, counts=counted.counts)
+
+    def before_fork(self) -> None:
+        """Nothing."""
+
+    def after_fork_in_parent(self) -> None:
+        """Nothing."""
+
+    def after_fork_in_child(self) -> None:
+        """What was counted is the parent's to tell; and somebody there may have had the lock."""
+        self._lock, self._counted = threading.Lock(), _Counted()
+
+    def _hear(self, event: Event) -> None:
+        with self._lock:
+            if isinstance(event, TaskEnded):
+                self._count_run(event.task, event.outcome)
+            else:
+                self._count_other(event)
+
+    def _count_run(self, task: Task, outcome: Outcome) -> None:
+        kind = self._names.of((task.name, task.queue))
+        runs = self._counted.runs.get(kind)
+        if runs is None:
+            runs = self._counted.runs[kind] = _Runs(stored.microseconds_at(task.started or task.due))
+        counts = runs.counts
+        counts[outcome.ending] += 1
+        if outcome.ending not in _NEVER_BEGAN and task.started is not None:
+            WAIT.add(counts, task.started - max(task.due, task.added))
+        if outcome.took:
+            RUN.add(counts, outcome.took)
+
+    def _count_other(self, event: Event) -> None:
+        counts = self._counted.counts
+        match event:
+            case TasksRescued():
+                for task in event.tasks:
+                    counts[f"rescued:{task.state}"] += 1
+            case ResultsDropped() | ClaimsStrayed():
+                name = "dropped_results" if isinstance(event, ResultsDropped) else "strayed_claims"
+                counts[name] += len(event.claims)
+            case LateAddFailed():
+                counts["failed_late_adds"] += len(event.ids)
+            case StoreAway():
+                counts[f"store_outages:{event.doing}"] += 1
+            case LoopFailed():
+                counts[f"loop_errors:{event.loop}"] += 1
+            case LeaseWasLost():
+                self._lost_leases += 1
+                counts["lost_leases"] += 1
+            case TaskOverruns():
+                counts["overruns"] += 1
+            case _:
+                pass
+
+
+class Sheet:
+    """All that a worker has counted since it signed on, and how it is now."""
+
+    def __init__(self, counting: Counting, loop: asyncio.AbstractEventLoop) -> None:
+        self._counting = counting
+        self._lag = LoopLag(loop, counting.note_lag)
+        self._total = Tally()
+
+    def look(self) -> None:
+        """How late is the loop? From another thread."""
+        self._lag.ask()
+
+    def tally(self) -> Tally:
+        """All of it, to be written. By one thread at a time."""
+        self._total = added_up([self._total, self._counting.take()])
+        vitals = {"lag": stored.microseconds(self._lag.longest()), "lost_leases": self._counting.lost_leases}
+        return replace(self._total, vitals=vitals)
