@@ -248,8 +248,7 @@ def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         Column("ended", instant),
         *(Column(name, Text()) for name in ("retry", "error", "result", "progress")),
         Column("key", word),
-        Column("deadline", instant),
-        Column("timeout", types.duration),
+        Column("deadline", instant), Column("timeout", types.duration),
         Column("trace", Text()),
         Column("chain", word),
         Column("unique_for", types.duration),
@@ -260,7 +259,7 @@ def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         Column("rank", instant),
         *types.more_of_tasks(),
         Column("link", Text()),
-    )
+    )  # fmt: skip
     _indexes(tasks, types)
 
 
