@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar, cast
 
@@ -14,7 +13,6 @@ import psycopg
 import pytest
 
 from afterwards import stored
-from afterwards.links import Link
 from afterwards.outcomes import Ending, done
 from afterwards.stores import store_for
 from afterwards.stores.postgres.store import PostgresStore
@@ -26,10 +24,12 @@ from tests.contract.builders import (
     EVERYTHING,
     TimedStore,
     a_call,
+    a_chain,
     a_running_task,
     claim_all,
     end_all,
     ids_of,
+    linked,
     outcome,
     sign_on,
     some_calls,
@@ -64,39 +64,20 @@ def store(stores: list[TimedStore]) -> TimedStore:
     return stores[0]
 
 
-def a_step(call: Call, needs: Sequence[Call], *, chain: Call, anyway: bool = False) -> Call:
-    """`call` as a step of that chain."""
-    ids = tuple(ids_of(needs))
-    link = Link(chain=chain.id, needs=ids, source=ids or None, anyway=anyway, followed=True)
-    return replace(call, link=link, after=ids[-1] if ids else None)
-
-
 def some_groups(dice: random.Random) -> list[Call]:
     """Groups, what needs each of them, what needs members of two, and one that needs all of that."""
-    calls = some_calls(GROUPS * MEMBERS + 2 * GROUPS + 1)
-    first, members, rest = calls[0], calls[: GROUPS * MEMBERS], calls[GROUPS * MEMBERS :]
-    groups = [members[place : place + MEMBERS] for place in range(0, len(members), MEMBERS)]
-    ends = [a_step(call, group, chain=first) for call, group in zip(rest, groups, strict=False)]
-    both = [
-        a_step(call, dice.sample([*one, *other], MEMBERS), chain=first, anyway=dice.random() < 0.5)
-        for call, one, other in zip(rest[GROUPS:-1], groups, [*groups[1:], groups[0]], strict=True)
-    ]
-    last = a_step(rest[-1], [*ends, *both], chain=first)
-    return [*(a_step(member, [], chain=first) for member in members), *ends, *both, last]
+    groups = [range(first, first + MEMBERS) for first in range(0, GROUPS * MEMBERS, MEMBERS)]
+    both = [dice.sample([*one, *other], MEMBERS) for one, other in zip(groups, [*groups[1:], groups[0]], strict=True)]
+    needs = [*([] for _ in range(GROUPS * MEMBERS)), *groups, *both]
+    needs.append(range(GROUPS * MEMBERS, len(needs)))
+    return linked(some_calls(len(needs)), needs, anyway=dice.sample(range(len(needs)), len(needs) // 10))
 
 
 def a_web(dice: random.Random) -> list[Call]:
     """A chain whose steps need any of those before them."""
-    calls = some_calls(dice.randrange(2, 12))
-    return [
-        a_step(
-            call,
-            dice.sample(calls[:place], dice.randrange(min(place, 4) + 1)),
-            chain=calls[0],
-            anyway=dice.random() < 0.2,
-        )
-        for place, call in enumerate(calls)
-    ]
+    count = dice.randrange(2, 12)
+    needs = [dice.sample(range(place), dice.randrange(min(place, 4) + 1)) for place in range(count)]
+    return linked(some_calls(count), needs, anyway=dice.sample(range(count), count // 5))
 
 
 async def end_in_turn(
@@ -266,11 +247,10 @@ async def while_written(
 
 async def two_and_a_step(store: TimedStore, worker: WorkerId, **options: object) -> tuple[Task, Task, Call]:
     """Two tasks that run, and what needs them and is held after the second."""
-    first, second, third = some_calls(3, **options)
-    calls = [a_step(call, [], chain=first) for call in (first, second)]
-    await store.add([*calls, last := a_step(third, [first, second], chain=first)])
+    *_, step = calls = linked(some_calls(3, **options), [[], [], [0, 1]])
+    await store.add(calls)
     one, two = await claim_all(store, worker)
-    return one, two, last
+    return one, two, step
 
 
 async def test_a_step_whose_needs_are_settled_side_by_side_starts(store: TimedStore, url: str):
@@ -334,6 +314,25 @@ async def test_a_step_that_is_just_given_up_waits_again_with_what_is_retried(sto
     assert (task.held, task.after) == (Hold.AFTER, two.id)
 
 
+async def test_a_step_that_ends_while_it_is_to_be_retried_takes_along_what_was_given_up_for_it(
+    store: TimedStore, url: str
+):
+    worker = await sign_on(store)
+    for _ in range(5):
+        one, two, _ = await two_and_a_step(store, worker)
+        await store.settle([done(one.claim)])
+        with psycopg.connect(url) as connection:
+            connection.execute(LOCK.encode(), {"id": one.id})
+            retrying = asyncio.ensure_future(store.retry([one.id, two.id]))
+            while not databases.column(url, TRIES):
+                await asyncio.sleep(0.001)
+            await store.settle([outcome(two.claim, Ending.FAILED)])
+        assert one.id in await retrying
+        assert wrongly_held(await all_tasks(store)) == []
+        while tasks := await claim_all(store, worker):
+            await end_all(store, tasks)
+
+
 async def test_a_step_that_is_just_told_to_wait_for_what_is_settled_is_not_left_behind(store: TimedStore, url: str):
     worker = await sign_on(store)
     one, two, step = await two_and_a_step(store, worker)
@@ -347,8 +346,7 @@ async def test_a_step_that_is_just_told_to_wait_for_what_is_settled_is_not_left_
 
 async def test_a_chain_that_a_transaction_stores_waits_in_its_order(store: TimedStore, url: str):
     worker, joint = await sign_on(store), cast(PostgresStore, store).joint
-    first, second, third = some_calls(3)
-    chain = [a_step(first, [], chain=first), a_step(second, [first], chain=first), a_step(third, [second], chain=first)]
+    chain = a_chain(3)
     with psycopg.connect(url) as connection:
         drive(joint.hand(connection), adding(joint, chain))
         assert await claim_all(store, worker) == []
@@ -361,9 +359,8 @@ async def test_a_chain_that_a_transaction_stores_waits_in_its_order(store: Timed
 
 async def test_a_transaction_that_ends_a_run_frees_its_line_and_no_step(store: TimedStore, url: str):
     worker, joint = await sign_on(store), cast(PostgresStore, store).joint
-    first, second = some_calls(2)
-    chain = [a_step(first, [], chain=first), a_step(second, [first], chain=first)]
-    await store.add([*chain, follower := a_call(after=first.id)])
+    first, second = a_chain(2)
+    await store.add([first, second, follower := a_call(after=first.id)])
     [task] = await claim_all(store, worker)
     with psycopg.connect(url) as connection:
         drive(joint.hand(connection), ending(joint, task.claim, took=timedelta(0), progress=None))

@@ -58,17 +58,17 @@ async def move_on(
 
 
 async def retry(transaction: Transaction, ids: Sequence[TaskId]) -> tuple[list[TaskId], list[TaskId]]:
-    """Those of these tasks that may start again now, as far as chains are concerned; and those that wait again already.
+    """Of these tasks the steps that have ended and may start again, now locked; and those that wait again already.
 
     What was cancelled because of one of them waits again too.
     """
     found = await transaction.rows("ended_steps", ids=list(ids))
     if not found:
-        return list(ids), []
+        return [], []
     asked = _steps([row[:-1] for row in found])
     again = await _decided_again(transaction, [id for id in ids if id in asked], asked)
     await _hold(transaction, "hold_again", again.waiting)
-    return [id for id in ids if id not in asked or id in again.free], again.held
+    return again.free, again.held
 
 
 async def lock_needs(transaction: Transaction, tasks: Iterable[Task]) -> dict[TaskId, State]:

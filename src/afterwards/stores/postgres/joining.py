@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from afterwards import kept, links, stored
 from afterwards.errors import CannotJoinTransaction
 from afterwards.statements import parse
-from afterwards.tasks import Call, Claim, Progress
+from afterwards.tasks import Call, Claim, Hold, Progress
 from afterwards.transactions import Statement
 
 if TYPE_CHECKING:
@@ -170,6 +170,7 @@ def _row(place: int, call: Call) -> dict[str, object]:
         "limit_key": call.limit_key,
         "chain": None if call.link is None else str(call.link.chain),
         "link": None if call.link is None else links.link_text(call.link),
+        "held": Hold.AFTER if links.needs_others(call.link) else None,
     }
 
 

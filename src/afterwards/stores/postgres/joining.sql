@@ -8,10 +8,6 @@
 -- The store's clock, as its own statements take it.
 (statement_timestamp() + CAST(CAST(:offset AS text) AS interval))
 
--- fragment: is_step
--- As the store's own statements tell it.
-task.link IS NOT NULL AND position('"needs":["' IN task.link) > 0
-
 -- fragment: is_here
 -- Whether this is the database of the store: on any other nothing is changed.
 EXISTS (SELECT 1 FROM afterwards_store AS store WHERE store.id = CAST(:store AS text))
@@ -24,15 +20,16 @@ INSERT INTO afterwards_tasks (
     trace, key, unique_for, keeps, limit_key, chain, link
 )
 SELECT
-    id, name, arguments, queue, priority, 'waiting', CASE WHEN {is_step} THEN 'after' END, after,
+    id, name, arguments, queue, priority, 'waiting', held, after,
     coalesce(due, least({now} + delay, timestamptz '9999-12-31 23:59:59.999999+00')), {now}, crashes_allowed, retry,
     timeout, CASE WHEN time_left IS NULL THEN deadline
         ELSE least({now} + time_left, timestamptz '9999-12-31 23:59:59.999999+00')
     END, trace, key, unique_for, keeps, limit_key, chain, link
-FROM json_to_recordset(CAST(CAST(:calls AS text) AS json)) AS task (
+FROM json_to_recordset(CAST(CAST(:calls AS text) AS json)) AS call (
     place integer, id uuid, name text, arguments text, queue text, priority smallint, after uuid, due timestamptz,
     delay interval, crashes_allowed integer, retry text, timeout interval, deadline timestamptz, time_left interval,
-    trace text, key text, unique_for interval, keeps text, limit_key text, chain text, link text
+    trace text, key text, unique_for interval, keeps text, limit_key text, chain text, link text,
+    held text
 )
 WHERE {is_here}
 ORDER BY place
@@ -77,9 +74,11 @@ WHERE id = CAST(CAST(:id AS text) AS uuid) AND state = 'running' AND run = CAST(
 AND worker = CAST(:worker AS text) AND {is_here}
 
 -- name: join_release
--- After it, in the same transaction: who was held after this task in a line. No step of a chain needs it: see done_in.
-UPDATE afterwards_tasks AS task SET held = NULL
-WHERE held = 'after' AND after = CAST(CAST(:id AS text) AS uuid) AND NOT ({is_step})
+-- After it, in the same transaction: who was held after this task in a line, as `is_step` tells it in queries.sql. No
+-- step of a chain needs it: see done_in.
+UPDATE afterwards_tasks SET held = NULL
+WHERE held = 'after' AND after = CAST(CAST(:id AS text) AS uuid)
+AND (link IS NULL OR position('"needs":["' IN link) = 0)
 
 -- name: join_proof
 -- Whether this is the database of the store, asked by a change that changes nothing: every driver counts those.

@@ -851,11 +851,13 @@ SELECT id FROM gone
 SELECT id, name, key FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND key IS NOT NULL AND ended IS NOT NULL
 
 -- name: retry
--- The turn in its request's line stays over: a person's retry stands outside the line.
+-- The turn in its request's line stays over: a person's retry stands outside the line. Of the steps of chains, those that
+-- were looked at: another may have ended since, and what was cancelled for it would not be found.
 UPDATE afterwards_tasks AS task
 SET state = 'waiting', due = {now}, attempt = 0, crashes = 0, suspect = false, stop_asked = false, started = NULL,
     ended = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL
 WHERE id = ANY(:ids::uuid[]) AND state IN ('done', 'failed', 'cancelled') AND {is_sought}
+AND (link IS NULL OR id = ANY(:steps::uuid[]))
 RETURNING task.id
 
 -- name: ended_steps

@@ -41,9 +41,9 @@ class Pruning:
 async def retry(transaction: Transaction, chosen: Chosen) -> list[TaskId]:
     """Those that had ended wait again."""
     tasks = await _tasks_of(transaction, chosen.ids)
-    fits = await _fitting(transaction, [*tasks], chosen.matching)
-    free, held = await chains.retry(transaction, await keys.may_wait_again(transaction, fits))
-    again = rows.ids(await transaction.rows("retry", **_matching(free, chosen.matching)))
+    free = await keys.may_wait_again(transaction, await _fitting(transaction, [*tasks], chosen.matching))
+    steps, held = await chains.retry(transaction, free)
+    again = rows.ids(await transaction.rows("retry", steps=steps, **_matching(free, chosen.matching)))
     retried = {*held, *again}
     transaction.rings |= bool(retried)
     return [id for task, id in tasks.items() if task in retried]
