@@ -399,7 +399,7 @@ class Afterwards(UsingAfterwards):
             from afterwards.metrics import Metrics
         except ModuleNotFoundError as error:
             raise ImportError("metrics need prometheus_client: pip install 'afterwards[metrics]'") from error
-        return Metrics(self.census)
+        return Metrics(self.census, lambda: self.house.store.tallies())
 
     async def drain(self) -> None:
         """Run everything that is due, and what that adds, then return: for tests and scripts."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -27,13 +27,19 @@ from afterwards.events import (
     TasksRescued,
 )
 from afterwards.lag import LoopLag
-from afterwards.outcomes import Ending, Outcome
-from afterwards.tallies import LAG, RUN, WAIT, Kind, Names, RunCounts, Tally, added_up
+from afterwards.outcomes import Ending
+from afterwards.tallies import LAG, RUN, WAIT, Counts, Kind, Names, RunCounts, Tally, added_up
 from afterwards.tasks import Task
 
-_HEARD = (
-    *(TaskEnded, TaskOverruns, TasksRescued, ResultsDropped, ClaimsStrayed, LateAddFailed, LeaseWasLost, StoreAway),
+_COUNTED = (
+    ClaimsStrayed,
+    LateAddFailed,
+    LeaseWasLost,
     LoopFailed,
+    ResultsDropped,
+    StoreAway,
+    TaskOverruns,
+    TasksRescued,
 )
 _NEVER_BEGAN = (Ending.RETURNED, Ending.UNKNOWN)
 
@@ -60,7 +66,8 @@ class Counting:
     def __init__(self, events: Events) -> None:
         self._lost_leases = 0
         self._lock, self._names, self._counted = threading.Lock(), Names(), _Counted()
-        events.hear(self._hear, *_HEARD)
+        events.hear(self._count_run, TaskEnded)
+        events.hear(self._count, *_COUNTED)
         forks.watch(self)
 
     @property
@@ -90,47 +97,54 @@ class Counting:
         """What was counted is the parent's to tell; and somebody there may have had the lock."""
         self._lock, self._counted = threading.Lock(), _Counted()
 
-    def _hear(self, event: Event) -> None:
+    def _count_run(self, event: Event) -> None:
+        """For every run: so nothing is asked or called here that need not be."""
+        assert isinstance(event, TaskEnded)
+        task, outcome = event.task, event.outcome
         with self._lock:
-            if isinstance(event, TaskEnded):
-                self._count_run(event.task, event.outcome)
-            else:
-                self._count_other(event)
+            known = self._counted.runs.get((task.name, task.queue))
+            counts = self._counts_for(task) if known is None else known.counts
+            counts[outcome.ending] += 1
+            if outcome.ending not in _NEVER_BEGAN and task.started is not None:
+                WAIT.add(counts, task.started - max(task.due, task.added))
+            if outcome.took:
+                RUN.add(counts, outcome.took)
 
-    def _count_run(self, task: Task, outcome: Outcome) -> None:
+    def _counts_for(self, task: Task) -> defaultdict[str, int]:
         kind = self._names.of((task.name, task.queue))
         runs = self._counted.runs.get(kind)
         if runs is None:
             runs = self._counted.runs[kind] = _Runs(stored.microseconds_at(task.started or task.due))
-        counts = runs.counts
-        counts[outcome.ending] += 1
-        if outcome.ending not in _NEVER_BEGAN and task.started is not None:
-            WAIT.add(counts, task.started - max(task.due, task.added))
-        if outcome.took:
-            RUN.add(counts, outcome.took)
+        return runs.counts
 
-    def _count_other(self, event: Event) -> None:
-        counts = self._counted.counts
-        match event:
-            case TasksRescued():
-                for task in event.tasks:
-                    counts[f"rescued:{task.state}"] += 1
-            case ResultsDropped() | ClaimsStrayed():
-                name = "dropped_results" if isinstance(event, ResultsDropped) else "strayed_claims"
-                counts[name] += len(event.claims)
-            case LateAddFailed():
-                counts["failed_late_adds"] += len(event.ids)
-            case StoreAway():
-                counts[f"store_outages:{event.doing}"] += 1
-            case LoopFailed():
-                counts[f"loop_errors:{event.loop}"] += 1
-            case LeaseWasLost():
-                self._lost_leases += 1
-                counts["lost_leases"] += 1
-            case TaskOverruns():
-                counts["overruns"] += 1
-            case _:
-                pass
+    def _count(self, event: Event) -> None:
+        with self._lock:
+            for name, number in _counts_of(event).items():
+                self._counted.counts[name] += number
+            self._lost_leases += isinstance(event, LeaseWasLost)
+
+
+def _counts_of(event: Event) -> Counts:
+    """What there is to count, and under which names."""
+    match event:
+        case TasksRescued():
+            return Counter(f"rescued_tasks:{task.state}" for task in event.tasks)
+        case ResultsDropped():
+            return {"dropped_results": len(event.claims)}
+        case ClaimsStrayed():
+            return {"strayed_claims": len(event.claims)}
+        case LateAddFailed():
+            return {"failed_late_adds": len(event.ids)}
+        case StoreAway():
+            return {f"store_outages:{event.doing}": 1}
+        case LoopFailed():
+            return {f"loop_errors:{event.loop}": 1}
+        case LeaseWasLost():
+            return {"lost_leases": 1}
+        case TaskOverruns():
+            return {"overruns": 1}
+        case _:
+            return {}
 
 
 class Sheet:

@@ -22,7 +22,7 @@ MOST_KINDS = 200
 OTHERS = "(others)"  # the function or queue of those beyond that, taken together
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)  # seconds
 
-_MICROSECOND = timedelta(microseconds=1)
+_MICROSECOND, _NOTHING = timedelta(microseconds=1), timedelta(0)
 _EDGES = tuple(round(bound * 1_000_000) for bound in BOUNDS)
 
 
@@ -45,7 +45,7 @@ class Lengths:
 
     def add(self, counts: defaultdict[str, int], length: timedelta) -> None:
         """One more; less than none counts as none."""
-        microseconds = max(length // _MICROSECOND, 0)
+        microseconds = length // _MICROSECOND if length > _NOTHING else 0
         counts[self._places[bisect_left(_EDGES, microseconds)]] += 1
         counts[self._sum] += microseconds
 

@@ -278,8 +278,8 @@ async def test_what_happens_beside_runs_is_counted_by_name(tmp_path: Path) -> No
         events.say(event)
     tally = counting.take()
     assert dict(tally.counts) == {
-        "rescued:waiting": 1,
-        "rescued:failed": 1,
+        "rescued_tasks:waiting": 1,
+        "rescued_tasks:failed": 1,
         "dropped_results": 2,
         "strayed_claims": 1,
         "failed_late_adds": 3,
