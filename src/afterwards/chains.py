@@ -17,6 +17,8 @@ P = ParamSpec("P")
 Part: TypeAlias = "Step | Chain | Group"
 Make: TypeAlias = "Callable[[Step, Link], Call]"
 
+MOST_STEPS, MOST_NEEDS = 10_000, 100_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chained:
@@ -124,9 +126,13 @@ class Group(_Flow):
 
 
 def calls_of(part: Part, make: Make) -> list[Call]:
-    """The calls, each before those that need it. `make` makes the call of a step at its place."""
+    """The calls, each before those that need it. `make` makes the call of a step at its place.
+
+    Raises ValueError for more than MOST_STEPS, or steps that need others more than MOST_NEEDS times in all.
+    """
     plan = _Plan(make)
     plan.add(part, (), None)
+    _check_size(plan.calls)
     return _completed(plan.calls)
 
 
@@ -184,6 +190,18 @@ def _completed(calls: Sequence[Call]) -> list[Call]:
         )
         for call, link in zip(calls, links, strict=True)
     ]
+
+
+def _check_size(calls: Sequence[Call]) -> None:
+    """All of it is stored in one write, which others wait for."""
+    if len(calls) > MOST_STEPS:
+        raise ValueError(f"a chain has at most {MOST_STEPS:,} steps, not {len(calls):,}: let its tasks add chains")
+    needs = sum(len(call.link.needs) for call in calls if call.link is not None)
+    if needs > MOST_NEEDS:
+        raise ValueError(
+            f"the steps of this chain need each other {needs:,} times, and may {MOST_NEEDS:,} times: where a large "
+            "group follows a large group, put one step in between"
+        )
 
 
 def _parts(parts: Iterable[object], what: str) -> tuple[Part, ...]:

@@ -398,6 +398,16 @@ async def test_a_chain_with_a_bad_step_is_not_stored_at_all(
         assert await afterwards.find() == []
 
 
+@pytest.mark.parametrize(
+    ("groups", "words"), [([10_001], "at most 10,000 steps, not 10,001"), ([400, 400], "need each other 160,000 times")]
+)
+async def test_a_chain_that_is_too_large_is_refused(afterwards: Afterwards, groups: list[int], words: str) -> None:
+    async with afterwards.opened():
+        with pytest.raises(ValueError, match=words):
+            await afterwards.chain(*(afterwards.group([call(number, 1)] * count) for count in groups))
+        assert await afterwards.find() == []
+
+
 async def test_a_step_whose_function_has_a_key_is_refused(afterwards: Afterwards) -> None:
     @afterwards.task(key="once", name="keyed")
     def keyed() -> None: ...
