@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def copy_of(task: Task) -> Call:
-    """The same call once more, due now. Without key, deadline and place in a line: those belong to the one before."""
+    """The same call once more, due now. Without key, deadline and place in a line: those belong to the one before.
+
+    A step of a chain takes the same results as that, and nothing waits for it.
+    """
     return Call(
         id=new_id(),
         name=task.name,
@@ -32,6 +36,7 @@ def copy_of(task: Task) -> Call:
         timeout=task.timeout,
         keeps=task.keeps,
         limit_key=task.limit_key,
+        link=None if task.link is None else replace(task.link, needs=(), followed=False),
     )
 
 

@@ -95,6 +95,8 @@ def short_name(name: str) -> str:
 
 def held(task: Task) -> str:
     """Why it may not start yet, in words."""
+    if task.held is Hold.AFTER and task.link is not None:
+        return "waits for what it needs"
     return "" if task.held is None else _HELD[task.held]
 
 

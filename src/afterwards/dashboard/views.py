@@ -12,7 +12,7 @@ from starlette.responses import Response
 from afterwards.dashboard.charts import chart
 from afterwards.dashboard.sampling import frames, paces, ran, slots, waited
 from afterwards.errors import UnknownTask
-from afterwards.tasks import Census, Search, State, Task
+from afterwards.tasks import Census, Search, State, Task, TaskId
 
 if TYPE_CHECKING:
     from afterwards.dashboard.desk import Desk
@@ -21,6 +21,7 @@ SAMPLE = 1_000
 AN_HOUR = timedelta(hours=1)
 SLOTS = 60
 ROWS = 8
+MOST_NEEDS = 20
 
 
 async def overview(desk: Desk, request: Request) -> Response:
@@ -82,14 +83,23 @@ async def one_task(desk: Desk, request: Request) -> Response:
         task = desk.redaction.task(await desk.house.get(task_id))
     except UnknownTask as error:
         return await desk.refuse(request, "There is no such task", str(error), 404)
-    after = await desk.house.store.find(Search(ids=(task.after,)), limit=1) if task.after else []
+    former = None if task.link is not None else task.after
+    before = await _found(desk, () if former is None else (former,))
     return await desk.page(
         request,
         "task.html",
         "tasks",
         task=task,
-        before=desk.redaction.task(after[0]) if after else None,
+        former=former,
+        before=before[0] if before else None,
+        needs=[] if task.link is None else await _found(desk, task.link.needs[:MOST_NEEDS]),
         waited=waited(task),
         ran=ran(task),
         frames=frames(task.error.traceback) if task.error else [],
     )
+
+
+async def _found(desk: Desk, ids: tuple[TaskId, ...]) -> list[Task]:
+    """Those of these that are stored, in the order in which they were added."""
+    found = await desk.house.store.find(Search(ids=ids), limit=len(ids)) if ids else []
+    return [desk.redaction.task(task) for task in reversed(found)]
