@@ -18,6 +18,7 @@ from afterwards.tasks import State
 from tests import databases
 
 LIMIT, LONG_CHAIN = 100, 5_000
+FORMERS = "SELECT after FROM afterwards_tasks WHERE held = 'after' AND link IS NULL LIMIT 50"
 STEPS = "SELECT after FROM afterwards_tasks WHERE queue = 'chains' AND state = %s LIMIT 50"
 FILL = """
 INSERT INTO afterwards_tasks (
@@ -172,6 +173,17 @@ def test_outcomes_find_their_tasks_and_followers_by_index(crowded: psycopg.Conne
     freed = plan_of(crowded, "free_followers", ids=ids, claimers=[])
     assert indexes_of_tasks(freed) <= {"afterwards_followers", "afterwards_tasks_pkey"}
     assert rows_read(held) + rows_read(freed) < 500
+
+
+def test_followers_and_steps_are_freed_by_their_own_index(crowded: psycopg.Connection[Any]):
+    formers = [after for [after] in crowded.execute(FORMERS).fetchall()]
+    freed = plan_of(crowded, "free_followers", ids=formers, claimers=[])
+    steps = [id for [id] in crowded.execute("SELECT id FROM afterwards_tasks WHERE held = 'after' LIMIT 50").fetchall()]
+    moved = plan_of(crowded, "free_steps", ids=steps, claimed_by=[None] * len(steps), claimers=[])
+    assert moved["Actual Rows"] == len(steps)
+    for plan in (freed, moved):
+        assert indexes_of_tasks(plan) <= {"afterwards_followers", "afterwards_tasks_pkey", "afterwards_tasks_id_key"}
+        assert rows_read(plan) < 1000
 
 
 @pytest.mark.parametrize("analysed", [False, True])

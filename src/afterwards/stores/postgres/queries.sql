@@ -502,7 +502,7 @@ ORDER BY task.sequence, claim.place FOR NO KEY UPDATE OF task
 
 -- fragment: freed
 -- Nothing holds any more those of `free (sequence, name, queue, due, claimed_by)`, which are locked; whom a claimer may
--- have, it has at once.
+-- have, it has at once. Asked like this whether they are held, no index of all that is held is read.
 claimer AS MATERIALIZED ({claimers}),
 judged AS MATERIALIZED (
     SELECT task.*, task.due <= {now} AND {is_open} AND NOT {is_limited} AS is_claimed
@@ -517,7 +517,7 @@ freed AS (
         progress = CASE WHEN is_claimed THEN NULL ELSE progress END,
         run = run + is_claimed::integer,
         attempt = attempt + is_claimed::integer
-    FROM judged WHERE task.sequence = judged.sequence AND task.held = 'after'
+    FROM judged WHERE task.sequence = judged.sequence AND task.held IS NOT DISTINCT FROM 'after'
     RETURNING task.*
 )
 
@@ -582,26 +582,29 @@ RETURNING task.id
 
 -- name: free_followers
 -- The same for tasks that have ended in another way: nobody claims what this frees. How many, and whether steps of chains
--- are held after these tasks.
+-- are held after these tasks, asked of each by itself, as OFFSET 0 has it.
 WITH former AS (SELECT id, NULL::text AS claimed_by FROM unnest(:ids::uuid[]) AS former (id)),
 {followers}
 SELECT count(*), EXISTS (
     SELECT 1 FROM former CROSS JOIN LATERAL (
-        SELECT 1 FROM afterwards_tasks AS task WHERE held = 'after' AND after = former.id AND {is_step}
+        SELECT 1 FROM afterwards_tasks AS task WHERE held = 'after' AND after = former.id AND {is_step} OFFSET 0
     ) AS step
 )
 FROM freed
 
 -- name: lock_steps
 -- The steps that are held after these; if `all`, also those that are held after them, and so on. These others are found
--- before their formers are locked: who ends those looks again. Asked like this, no index of all that is held is read.
+-- before their formers are locked: who ends those looks again. Asked of each by itself, as OFFSET 0 has it, and by the
+-- sequence in the end, so that never all that is held is read.
 WITH RECURSIVE step (sequence, id) AS (
     SELECT found.sequence, found.id FROM unnest(:ids::uuid[]) AS former (id) CROSS JOIN LATERAL (
-        SELECT sequence, id FROM afterwards_tasks AS task WHERE held = 'after' AND after = former.id AND {is_step}
+        SELECT sequence, id FROM afterwards_tasks AS task
+        WHERE held = 'after' AND after = former.id AND {is_step} OFFSET 0
     ) AS found
     UNION
     SELECT found.sequence, found.id FROM step CROSS JOIN LATERAL (
-        SELECT sequence, id FROM afterwards_tasks AS task WHERE held = 'after' AND after = step.id AND {is_step}
+        SELECT sequence, id FROM afterwards_tasks AS task
+        WHERE held = 'after' AND after = step.id AND {is_step} OFFSET 0
     ) AS found
     WHERE :all::boolean
 )
@@ -871,12 +874,12 @@ WHERE id = ANY(:ids::uuid[]) AND link IS NOT NULL AND ended IS NOT NULL ORDER BY
 WITH RECURSIVE step (sequence, id) AS (
     SELECT found.sequence, found.id FROM unnest(:ids::uuid[]) AS former (id) CROSS JOIN LATERAL (
         SELECT sequence, id FROM afterwards_tasks
-        WHERE state = 'cancelled' AND link IS NOT NULL AND after = former.id AND error IS NOT NULL
+        WHERE state = 'cancelled' AND link IS NOT NULL AND after = former.id AND error IS NOT NULL OFFSET 0
     ) AS found
     UNION
     SELECT found.sequence, found.id FROM step CROSS JOIN LATERAL (
         SELECT sequence, id FROM afterwards_tasks
-        WHERE state = 'cancelled' AND link IS NOT NULL AND after = step.id AND error IS NOT NULL
+        WHERE state = 'cancelled' AND link IS NOT NULL AND after = step.id AND error IS NOT NULL OFFSET 0
     ) AS found
 )
 SELECT id, after, link, error FROM afterwards_tasks
