@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import types
 import typing
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -125,13 +126,18 @@ def is_dependency(parameter: Parameter, kind: object) -> bool:
 
 
 def is_former(kind: object) -> bool:
-    """Whether a parameter of this type gets the result of the step before."""
-    return any(isinstance(marker, _OfFormer) for marker in getattr(_unaliased(kind), "__metadata__", ()))
+    """Whether a parameter of this type gets the result of the step before; `Former[int] | None` too."""
+    kind = _unaliased(kind)
+    if get_origin(kind) in (typing.Union, types.UnionType):
+        return any(map(is_former, get_args(kind)))
+    return any(isinstance(marker, _OfFormer) for marker in getattr(kind, "__metadata__", ()))
 
 
-def _unaliased(kind: object) -> object:
-    """Of a `type` statement, or one of typing_extensions, what it stands for."""
-    return getattr(kind, "__value__", kind) if type(kind).__name__ == "TypeAliasType" else kind
+def _unaliased(kind: Any) -> Any:
+    """Of a `type` statement, or one of typing_extensions, what it stands for in the end."""
+    while type(alias := kind if get_origin(kind) is None else get_origin(kind)).__name__ == "TypeAliasType":
+        kind = alias.__value__
+    return kind
 
 
 def is_depends(marker: object) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, Concatenate, ParamSpec, TypeAlias, Unpack, overload
+from typing import Any, Concatenate, ParamSpec, TypeAlias, Unpack, cast, overload
 
 from afterwards.how import AS_DECORATED, How, call_options
 from afterwards.ids import new_id
@@ -17,7 +18,7 @@ P = ParamSpec("P")
 Part: TypeAlias = "Step | Chain | Group"
 Make: TypeAlias = "Callable[[Step, Link], Call]"
 
-MOST_STEPS, MOST_NEEDS = 10_000, 100_000
+MOST_STEPS, MOST_NEEDS = 10_000, 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +40,12 @@ class Step:
     function: Callable[..., Any]
     args: tuple[object, ...]
     kwargs: Mapping[str, object]
+    how: How = field(default_factory=How)
     options: CallOptions = AS_DECORATED
     starts_anyway: bool = False
 
     def using(self, **how: Unpack[How]) -> Step:
-        """The same with these options: `call(send, user.id).using(queue="mail")`.
+        """The same with these options too: `call(send, user.id).using(queue="mail")`.
 
         A `delay` and a `deadline` count from when the chain is stored. Raises ValueError for `key`, `transaction` and
         `ordered`, which a step does not take.
@@ -51,7 +53,8 @@ class Step:
         for what in ("key", "unique_for", "replace", "transaction", "ordered"):
             if what in how:
                 raise ValueError(f"a step of a chain takes no {what}=")
-        return replace(self, options=call_options(how))
+        both: How = {**self.how, **how}
+        return replace(self, how=both, options=call_options(both))
 
     def anyway(self) -> Step:
         """The same, started whatever became of what it needs: to clean up, to tell. Results that are missing are None.
@@ -74,7 +77,7 @@ def call(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Step:
     """A step for `afterwards.chain` and `afterwards.group`: `func(*args, **kwargs)`, as `add_task` takes it.
 
     A parameter that is annotated `Former[...]` may be left out: it gets what the step before returned. What is passed
-    by position then goes to the other parameters.
+    by position then goes to the other parameters. The arguments are read when the chain is stored.
 
     Example:
         `await afterwards.chain(call(fetch, url), call(parse), call(save, user.id))`
@@ -87,8 +90,14 @@ class _Flow:
 
     def __init__(self, store: Callable[[Part], Awaitable[Chained]] | None) -> None:
         self._store = store
+        self.is_used = True  # awaited, or a part of another; or refused
+
+    def __del__(self) -> None:
+        if not self.is_used and self._store is not None:
+            warnings.warn("a chain or group was never awaited, so it was not stored", RuntimeWarning, stacklevel=2)
 
     def __await__(self: Any) -> Generator[Any, None, Chained]:
+        self.is_used = True
         if self._store is None:
             raise TypeError("nobody stores this: await the chain or group that it is a part of")
         stored: Generator[Any, None, Chained] = self._store(self).__await__()
@@ -106,6 +115,7 @@ class Chain(_Flow):
         self.parts = _parts(parts, "chain")
         if not self.parts:
             raise ValueError("a chain without a step has nothing to do")
+        self.is_used = False
 
 
 class Group(_Flow):
@@ -123,6 +133,7 @@ class Group(_Flow):
         super().__init__(store)
         self.parts = _parts(parts, "group")
         self.then = None if then is None else _parts([then], "then=")[0]
+        self.is_used = False
 
 
 def calls_of(part: Part, make: Make) -> list[Call]:
@@ -204,11 +215,15 @@ def _check_size(calls: Sequence[Call]) -> None:
         )
 
 
-def _parts(parts: Iterable[object], what: str) -> tuple[Part, ...]:
-    return tuple(_part(part, what) for part in parts)
+def _parts(parts: object, what: str) -> tuple[Part, ...]:
+    if not isinstance(parts, Iterable):
+        raise TypeError(f"{what} takes a list of parts, {what}([call(function, ...), ...]), not {parts!r:.100}")
+    return tuple(_part(part, what) for part in cast("Iterable[object]", parts))
 
 
 def _part(part: object, what: str) -> Part:
+    if isinstance(part, Chain | Group):
+        part.is_used = True
     if isinstance(part, Step | Chain | Group):
         return part
     hint = f": write call({getattr(part, '__name__', 'function')}, ...)" if callable(part) else ""

@@ -7,13 +7,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from afterwards.codec import CannotRead
+from afterwards.codec import Arguments, CannotRead
 from afterwards.links import Source, sources
 from afterwards.names import UnknownFunction
 from afterwards.registry import Registry
 from afterwards.tasks import State, Task, TaskId
 
+_NAMED = 3
+
 Find: TypeAlias = Callable[[Sequence[TaskId]], Awaitable[Sequence[Task]]]
+
+
+class NotEnded(Exception):
+    """A result will be there later: the task that returns it runs again."""
 
 
 class Formers:
@@ -26,8 +32,8 @@ class Formers:
     async def complete(self, task: Task) -> Task:
         """The task with the results of those before it in its arguments, if it takes any.
 
-        A step that starts anyway gets None for one that is not done. Raises CannotRead for a result that is not there,
-        and StoreUnavailable.
+        A step that starts anyway gets None for one that is not done. Raises NotEnded for one that was retried when this
+        step was free already, CannotRead for a result that is not there or does not fit, and StoreUnavailable.
         """
         link = task.link
         if link is None or link.source is None:
@@ -41,8 +47,23 @@ class Formers:
         wanted = list(sources(link.source))
         missing = [id for id in wanted if id not in link.given]
         found = {one.id: one for one in (await self._find(missing) if missing else ())}
+        if any(not one.state.ended for one in found.values()):
+            raise NotEnded
         texts = {id: _text(id, found.get(id), anyway=link.anyway) for id in missing} | dict(link.given)
-        return replace(task, arguments=arguments.fill(task.arguments, _shaped(link.source, texts)))
+        filled = arguments.fill(task.arguments, _shaped(link.source, texts))
+        _check(arguments, filled, task, [found[id] for id in missing if id in found])
+        return replace(task, arguments=filled)
+
+
+def _check(arguments: Arguments, filled: str, task: Task, formers: Sequence[Task]) -> None:
+    """Say it if what the step before returned is not what this one takes."""
+    try:
+        arguments.read(filled)
+    except CannotRead as error:
+        names = ", ".join(dict.fromkeys(former.name for former in formers[:_NAMED]))
+        raise CannotRead(
+            f"{task.name} takes the result of {names or 'another task'} as {arguments.former!r}: {error}"
+        ) from None
 
 
 def _text(id: TaskId, task: Task | None, *, anyway: bool) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Any, get_args
 
 from afterwards.annotations import SOLVED, Dependency, is_dependency, is_former, type_of
 
@@ -39,10 +39,20 @@ class Parameters:
             for name, it in self._parameters.items()
             if it.default in _NO_DEFAULTS and it.kind not in _THE_REST and name not in self.dependencies
         }
-        self.former = next((name for name in self._parameters if is_former(self.types[name])), None)
+        self.former = self._former()
         self._names = self._parameters.keys()
         self._by_position = [name for name, it in self._parameters.items() if it.kind in _BY_POSITION]
         self._all_by_name = all(it.kind in _BY_NAME for it in self._parameters.values())
+
+    def _former(self) -> str | None:
+        """Raises TypeError, since a function whose parameters are not what they seem would get no result at all."""
+        formers = [name for name in self._parameters if is_former(self.types[name])]
+        for name, it in self._parameters.items():
+            if it.kind in _THE_REST and any(map(is_former, get_args(self.types[name]))):
+                raise TypeError(f"{self._called}() takes {it}: one parameter gets the result, a list after a group")
+        if len(formers) > 1:
+            raise TypeError(f"{self._called}() takes {' and '.join(formers)} as Former: one parameter gets the result")
+        return formers[0] if formers else None
 
     def bind(self, args: tuple[object, ...], kwargs: Mapping[str, object]) -> dict[str, object]:
         """What the call gives each parameter, in their order.
@@ -97,7 +107,9 @@ class Parameters:
             values: dict[str, Any] = self._signature.bind_partial(*args, **kwargs).arguments
             if not self.required <= values.keys():
                 solved = dict.fromkeys(self.dependencies.keys() - values.keys())
-                self._signature.bind(*args, **kwargs, **solved)  # says what is missing
+                self._signature.bind(*args, **kwargs, **solved)  # says what is missing, but for a Former = SOLVED
+                missing = [repr(name) for name in self._parameters if name in self.required - values.keys()]
+                raise TypeError(f"missing a required argument: {', '.join(missing)}")
         except TypeError as error:
             raise TypeError(f"{self._called}() {error}") from None
         return {

@@ -25,6 +25,7 @@ from afterwards.done_in import DoneIn, InOwnTransaction, NotCommitted
 from afterwards.errors import DeadlinePassed, StoreUnavailable
 from afterwards.events import Events, FailedAfterDone, TaskStarted
 from afterwards.failures import failure_of
+from afterwards.formers import NotEnded
 from afterwards.functions import Function
 from afterwards.local import run_locally
 from afterwards.names import UnknownFunction
@@ -129,7 +130,7 @@ class Runner:
                 task = await self._complete(task)
         except CannotRead as error:
             return outcomes.failed(task.claim, replace(failure_of(error, hide=_OURS), kind="arguments"))
-        except StoreUnavailable:  # it has not begun
+        except (NotEnded, StoreUnavailable):  # it has not begun
             return outcomes.returned(task.claim, _SOON)
         try:
             if self._isolation is not None and self._isolation.takes(task):

@@ -260,7 +260,8 @@ class Store(Protocol):
         One with a key takes it again; it stays as it is if another task holds that. So does one that is not `matching`
         in this very step, whatever it was when it was found; the search's own `ids` play no part in that. A step of a
         chain is held again while something that it needs has not ended, and stays as it is if that has ended and not
-        well. What was cancelled since this one was not done (`turns.UNMET`) waits again too.
+        well; of several those that were added first go first, so that what they need is looked at before. What was
+        cancelled since this one was not done (`turns.UNMET`) waits again too.
         """
         ...
 

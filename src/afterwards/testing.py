@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, overload
 
 from afterwards.batch import LocalCall
+from afterwards.errors import CannotStore
 from afterwards.formers import Formers
 from afterwards.house import House
 from afterwards.how import AS_DECORATED
@@ -158,14 +159,20 @@ class Recorded:
     def count(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:
         """How many times exactly this call was added."""
         wanted = self._wanted(func, args, kwargs)
-        return sum(call.name == wanted.name and call.arguments == wanted.arguments for call in self.calls)
+        return sum(any(call.name == it.name and call.arguments == it.arguments for it in wanted) for call in self.calls)
 
-    def _wanted(self, func: Callable[..., Any], args: tuple[object, ...], kwargs: Mapping[str, object]) -> Call:
-        """The call; as a step of a chain, if it leaves out what the step before returns."""
-        try:
-            return self._house.registry.call(func, args, kwargs, AS_DECORATED)
-        except TypeError:
-            return self._house.registry.call(func, args, kwargs, AS_DECORATED, Link(chain=new_id(), source=()))
+    def _wanted(self, func: Callable[..., Any], args: tuple[object, ...], kwargs: Mapping[str, object]) -> list[Call]:
+        """The call; and as a step of a chain, which may leave out what the step before returns."""
+        made: list[Call] = []
+        refused: list[Exception] = []
+        for link in (None, Link(chain=new_id(), source=())):
+            try:
+                made.append(self._house.registry.call(func, args, kwargs, AS_DECORATED, link))
+            except (TypeError, ValueError, CannotStore) as error:
+                refused.append(error)
+        if not made:
+            raise refused[0]
+        return made
 
     async def take(self, calls: Sequence[Call], *, sent: bool) -> None:
         """Record the calls."""

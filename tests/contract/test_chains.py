@@ -330,6 +330,17 @@ async def test_one_of_two_that_was_retried_and_ended_well_is_not_needed_any_more
     assert ids_of(await claim_all(store, worker)) == [group[2].id]
 
 
+async def test_a_step_that_is_retried_with_what_it_needs_waits_for_that_in_whichever_order(
+    store: TimedStore, worker: WorkerId
+):
+    await store.add(calls := linked(some_calls(2), [[], [0]], anyway=[1]))
+    for _ in calls:
+        await end(store, await claim_all(store, worker), Ending.FAILED)
+    assert sorted(await store.retry([calls[1].id, calls[0].id])) == sorted(ids_of(calls))
+    assert ids_of(await claim_all(store, worker)) == [calls[0].id]
+    assert (await the_task(store, calls[1].id)).held is Hold.AFTER
+
+
 async def test_a_step_whose_need_is_not_done_cannot_be_retried_alone(store: TimedStore, worker: WorkerId):
     await store.add(chain := a_chain(2))
     await end(store, await claim_all(store, worker), Ending.FAILED)

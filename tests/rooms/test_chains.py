@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from typing_extensions import TypeAliasType
 
 from afterwards import (
     SOLVED,
@@ -368,6 +370,7 @@ def untyped(value: object) -> Any:
         (lambda it: it.chain(), ValueError, "without a step"),
         (lambda it: it.chain(number), TypeError, r"call\(number, ...\)"),
         (lambda it: it.group([call(number, 1), 3]), TypeError, "not 3"),
+        (lambda it: it.group(call(number, 1)), TypeError, r"group takes a list of parts"),
         (lambda it: it.group([call(number, 1)], then=double), TypeError, r"call\(double, ...\)"),
         (lambda it: it.chain(call(number, 1).using(key="x")), ValueError, "takes no key="),
         (lambda it: it.chain(call(number, 1).using(transaction=untyped(None))), ValueError, "takes no transaction="),
@@ -415,6 +418,96 @@ async def test_a_step_whose_function_has_a_key_is_refused(afterwards: Afterwards
     async with afterwards.opened():
         with pytest.raises(ValueError, match="a step of a chain takes none"):
             await afterwards.chain(call(number, 1), call(keyed))
+
+
+async def test_options_that_are_said_one_after_another_hold_together(afterwards: Afterwards) -> None:
+    async with afterwards.opened():
+        chained = await afterwards.chain(call(number, 1).using(queue="slow", priority=9).using(timeout=3))
+        task = await afterwards.get(chained.ids[0])
+        assert (task.queue, task.priority, task.timeout) == ("slow", 9, timedelta(seconds=3))
+
+
+def maybe(value: Former[int] | None = None) -> None:
+    seen.append(value)
+
+
+Count = TypeAliasType("Count", Former[int])
+Counts = TypeAliasType("Counts", Count)
+
+
+def by_alias(value: Counts = 0) -> None:
+    seen.append(value)
+
+
+async def test_a_parameter_is_found_however_its_annotation_is_written(afterwards: Afterwards) -> None:
+    async with afterwards.opened():
+        await run(afterwards, await afterwards.chain(call(number, 5), call(maybe)))
+        await run(afterwards, await afterwards.chain(call(number, 6), call(by_alias)))
+    assert seen == [5, 6]
+
+
+def of_all(*values: Former[int]) -> None: ...
+
+
+def of_two(one: Former[int], two: Former[int] = 7) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [(of_all, r"takes \*values: .*a list after"), (of_two, "takes one and two as Former")],
+)
+async def test_a_function_that_would_not_get_its_result_is_refused(
+    afterwards: Afterwards, function: Callable[..., None], words: str
+) -> None:
+    async with afterwards.opened():
+        with pytest.raises(TypeError, match=words):
+            await afterwards.chain(call(number, 1), call(function))
+
+
+async def test_what_is_solved_in_a_chain_only_is_missed_outside(afterwards: Afterwards) -> None:
+    async with afterwards.opened():
+        with pytest.raises(TypeError, match="missing a required argument: 'values'"):
+            await afterwards.add(add_up)
+        with pytest.raises(TypeError, match="missing a required argument: 'values'"):
+            await afterwards.chain(call(add_up))
+
+
+async def test_a_result_of_another_type_names_who_returned_it(afterwards: Afterwards) -> None:
+    async with afterwards.opened():
+        *_, last = await run(afterwards, await afterwards.chain(call(number, 1), call(add_up)))
+        assert re.search(r"add_up takes the result of .*:number as 'values'", str(last.error))
+
+
+async def test_a_step_that_is_free_waits_for_one_that_is_retried(afterwards: Afterwards) -> None:
+    async with afterwards.opened():
+        chained = await afterwards.chain(call(number, 3), call(keep).using(queue="later"))
+        await afterwards.pause("later")
+        await afterwards.drain()
+        await afterwards.pause("default")
+        await afterwards.retry(chained.ids[0])
+        await afterwards.resume("later")
+        async with afterwards.opened(worker=True):
+            with pytest.raises(TimeoutError):
+                await afterwards.wait(chained.ids[1], timeout=0.5)
+            await afterwards.resume("default")
+            last = await afterwards.wait(chained.ids[1], timeout=20)
+        assert (last.state, last.attempt) == (State.DONE, 1)
+    assert seen == [3]
+
+
+async def test_a_chain_that_nobody_awaits_says_so(afterwards: Afterwards) -> None:
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        afterwards.chain(call(number, 1))
+
+
+def test_recorded_steps_with_more_defaults_can_be_asked_for(afterwards: Afterwards) -> None:
+    async def work() -> None:
+        await afterwards.group([call(number, 1)], then=call(add_up, "Pages"))
+
+    with recorded(afterwards) as tasks:
+        asyncio.run(work())
+    assert tasks.added(add_up, "Pages")
+    assert not tasks.added(add_up, "Other")
 
 
 async def test_delays_count_from_when_the_chain_is_stored(afterwards: Afterwards) -> None:

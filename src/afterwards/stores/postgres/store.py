@@ -218,7 +218,7 @@ class PostgresStore:
         return await self._ask(verbs.CENSUS, None)
 
     async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
-        return await self._ask(verbs.RETRY, Chosen(ids=tuple(ids), matching=matching))
+        return await self._ask(verbs.RETRY, Chosen(ids=tuple(sorted(ids)), matching=matching))
 
     async def cancel(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
         return await self._ask(verbs.CANCEL, Chosen(ids=tuple(ids), matching=matching))

@@ -208,7 +208,7 @@ class RedisStore:
         return await self._look(verbs.CENSUS, None)
 
     async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
-        return await parts.change(partial(self._write, verbs.RETRY), Chosen(ids=tuple(ids), matching=matching))
+        return await parts.change(partial(self._write, verbs.RETRY), Chosen(ids=tuple(sorted(ids)), matching=matching))
 
     async def cancel(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
         return await parts.change(partial(self._write, verbs.CANCEL), Chosen(ids=tuple(ids), matching=matching))

@@ -202,7 +202,7 @@ class SQLiteStore:
         return await self._look(verbs.CENSUS, None)
 
     async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
-        return await self._write(verbs.RETRY, Chosen(ids=tuple(ids), matching=matching))
+        return await self._write(verbs.RETRY, Chosen(ids=tuple(sorted(ids)), matching=matching))
 
     async def cancel(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
         return await self._write(verbs.CANCEL, Chosen(ids=tuple(ids), matching=matching))
