@@ -3,7 +3,7 @@
 PYTHON ?= python3
 ARGS ?=
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix contract soak bench docs
+.PHONY: help demo test check fix contract soak shots bench docs
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\): ## /  make \1	/p' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ contract: ## what every store promises
 	@$(PYTHON) dev.py $@ $(ARGS)
 
 soak: ## the long tests
+	@$(PYTHON) dev.py $@ $(ARGS)
+
+shots: ## the pictures of the dashboard
 	@$(PYTHON) dev.py $@ $(ARGS)
 
 bench: ## requests per second, beside stock FastAPI

@@ -82,6 +82,7 @@ COMMANDS = {
         "what every store promises", ((*PYTEST, *SIDE_BY_SIDE, "-m", "not soak", "tests/contract"),), NEWEST
     ),
     "soak": Command("the long tests", ((*PYTEST, "-m", "soak"),), NEWEST),
+    "shots": Command("the pictures of the dashboard", (("python", "-m", "docs.images.shots"),), NEWEST),
     "bench": Command("requests per second, beside stock FastAPI", (("python", "benchmarks/http_burst.py"),), NEWEST),
     "docs": Command("the examples and links of the docs", ((*PYTEST, "tests/test_docs.py"),), NEWEST),
     "oldest": Command("the doors under the oldest FastAPI", (PYTEST_OLDEST,), OLDEST),

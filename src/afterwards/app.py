@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, Unpack, cast
 
 from starlette.applications import Starlette
@@ -24,7 +24,8 @@ from afterwards.quotas import Quota, limit_of, of_queue, rate_of
 from afterwards.redaction import Redaction
 from afterwards.retries import Duration, Retry, as_duration
 from afterwards.scheduling import Schedules
-from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, Census, Search, State, Task, TaskId
+from afterwards.steering import Order, What, carry_out, order_for, search_of
+from afterwards.tasks import DEFAULT_PRIORITY, DEFAULT_QUEUE, Census, State, Task, TaskId
 from afterwards.tracing import Tracing
 from afterwards.track import track
 from afterwards.visitors import Auth
@@ -314,13 +315,28 @@ class Afterwards(UsingAfterwards):
         *,
         state: State | str | None = None,
         queue: str | None = None,
-        name: str | None = None,
+        function: str | Callable[..., Any] | None = None,
+        error: str | type[BaseException] | None = None,
+        key: str | None = None,
+        added_after: datetime | None = None,
+        added_before: datetime | None = None,
         limit: int = 50,
         after: TaskId | None = None,
     ) -> list[Task]:
-        """Tasks that match, the newest first; the next page comes with `after` set to the last one's id."""
-        wanted = None if state is None else checks.choice(state, State, "state")
-        search = Search(state=wanted, queue=queue, name=name)
+        """Tasks that match, the newest first; the next page comes with `after` set to the last one's id.
+
+        `function` is a function, or the name of its tasks. `error` is the class of the last error: a class, its whole
+        name, or without a dot the name that it has in whichever module. `key` finds who holds it and who held it. They
+        were added at `added_after` or later, and earlier than `added_before`, aware datetimes. Raises ValueError for
+        nonsense.
+
+        Example:
+            `await afterwards.find(state="failed", error="SMTPServerDisconnected")`
+        """
+        what: dict[str, object] = {"state": state, "queue": queue, "function": function, "error": error, "key": key}
+        what |= {"added_after": added_after, "added_before": added_before}
+        given = cast("What", {part: value for part, value in what.items() if value is not None})
+        search = search_of(given, self.house.registry)
         return await self.house.find(search, limit=checks.whole_number(limit, "limit"), after=after)
 
     async def cancel(self, task_id: TaskId) -> Task:
@@ -335,6 +351,44 @@ class Afterwards(UsingAfterwards):
         """An ended task waits again, with all its attempts; any other stays as it is. Raises UnknownTask."""
         await self.house.store.retry([task_id])
         return await self.house.get(task_id)
+
+    async def delete(self, task_id: TaskId) -> bool:
+        """An ended task is deleted, before its `retention` is over. Whether it was: one that has not ended stays.
+
+        Raises UnknownTask.
+        """
+        deleted = await self.house.store.delete([task_id])
+        if not deleted:
+            await self.house.get(task_id)
+        return bool(deleted)
+
+    async def retry_all(self, **what: Unpack[What]) -> int:
+        """The same as `retry` for all that match, failed ones unless `state` says otherwise. How many wait again.
+
+        It takes what `find` takes, and `ids`. A task that fails again meanwhile is not retried twice, one that somebody
+        else has retried is left alone. Nothing else waits for long. Raises ValueError or TypeError for nonsense, and
+        StoreUnavailable: some may have been retried by then, and the same call goes on with the others.
+
+        Example:
+            `await afterwards.retry_all(error="smtplib.SMTPServerDisconnected", queue="mail")`
+        """
+        return await self._carry_out(Order.RETRY, what)
+
+    async def cancel_all(self, **what: Unpack[What]) -> int:
+        """The same as `cancel` for all that match, waiting and running ones unless `state` says which. How many.
+
+        Example:
+            `await afterwards.cancel_all(function=send_newsletter, state="waiting")`
+        """
+        return await self._carry_out(Order.CANCEL, what)
+
+    async def delete_all(self, **what: Unpack[What]) -> int:
+        """The same as `delete` for all that match, however they ended unless `state` says it. How many.
+
+        Example:
+            `await afterwards.delete_all(state="cancelled", added_before=datetime(2027, 1, 1, tzinfo=UTC))`
+        """
+        return await self._carry_out(Order.DELETE, what)
 
     async def pause(self, queue: str) -> None:
         """Start nothing more from this queue, on any worker, until `resume`."""
@@ -404,3 +458,6 @@ class Afterwards(UsingAfterwards):
     async def drain(self) -> None:
         """Run everything that is due, and what that adds, then return: for tests and scripts."""
         await self.house.drain()
+
+    async def _carry_out(self, order: Order, what: What) -> int:
+        return await carry_out(self.house.store, order, order_for(order, what, self.house.registry))

@@ -99,6 +99,12 @@ def name(value: object) -> str:
     return str(value)
 
 
+def key(value: object) -> str:
+    """What calls have in common."""
+    check_word(value, "key")
+    return str(value)
+
+
 def header(value: object) -> str:
     """The name of a header of requests."""
     if not isinstance(value, str) or not _HEADER.fullmatch(value):

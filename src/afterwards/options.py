@@ -194,14 +194,14 @@ def check_flag(value: object, what: str) -> None:
 def _check_due(due: object, delay: timedelta) -> None:
     if not isinstance(due, datetime):
         raise ValueError(f"due takes a datetime, not {due!r}; for seconds from now there is delay")
-    _check_instant(due, "due")
+    check_instant(due, "due")
     if delay:
         raise ValueError("delay and due both say when the task is due: give one of them")
 
 
 def _check_deadline(deadline: datetime | timedelta, due: datetime | None, delay: timedelta) -> None:
     if isinstance(deadline, datetime):
-        _check_instant(deadline, "deadline")
+        check_instant(deadline, "deadline")
         never = due is not None and due > deadline
     else:
         never = delay >= deadline
@@ -209,7 +209,10 @@ def _check_deadline(deadline: datetime | timedelta, due: datetime | None, delay:
         raise ValueError(f"the deadline {deadline} is before the task is due, so that it could never start")
 
 
-def _check_instant(instant: datetime, what: str) -> None:
+def check_instant(instant: object, what: str) -> None:
+    """Raise ValueError unless it is a moment that everybody understands alike."""
+    if not isinstance(instant, datetime):
+        raise ValueError(f"{what} takes a datetime, not {instant!r}")
     if instant.utcoffset() is None:
         raise ValueError(
             f"{what} needs a time zone, or nobody knows when {instant.isoformat()} is: take it from datetime.now(UTC), "

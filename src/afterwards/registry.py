@@ -227,6 +227,11 @@ class Registry:
         noted = (self._noted[inner] for inner in inwards(function) if inner in self._noted)
         return next((options.name for options in noted if options.name), None) or name_to_be(function)
 
+    def stored_name(self, function: Callee) -> str:
+        """The name under which tasks of this function are stored. Raises CannotName."""
+        function, _, _ = unfold(function, (), {})
+        return self._known(function).name
+
     def known_names(self) -> tuple[str, ...]:
         """The names of all decorated functions, as tasks that they can run may be stored."""
         return tuple(

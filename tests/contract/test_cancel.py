@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from afterwards.ids import new_id
 from afterwards.outcomes import Ending, done
-from afterwards.tasks import State, WorkerId
+from afterwards.tasks import Hold, State, WorkerId
 from tests.contract.builders import (
     HOUR,
     TimedStore,
@@ -73,3 +73,15 @@ async def test_ended_and_unknown_tasks_are_left_as_they_are(store: TimedStore, w
     before = await the_task(store, running.id)
     assert await store.cancel([running.id, new_id()]) == []
     assert await the_task(store, running.id) == before
+
+
+async def test_whichever_of_a_line_are_cancelled_at_once_the_others_stay_in_line(store: TimedStore):
+    for number in range(1, 32):
+        line = a_line(5)
+        await store.add(line)
+        chosen = [call.id for place, call in enumerate(line) if number >> place & 1]
+        assert await store.cancel(chosen) == chosen
+        left = [call.id for call in line if call.id not in chosen]
+        tasks = [await the_task(store, id) for id in left]
+        formers = [task.after if task.held is Hold.AFTER else None for task in tasks]
+        assert formers == [None, *left[:-1]][: len(left)], f"{number:05b}"

@@ -141,7 +141,7 @@ def test_every_action_stands_on_a_page_and_in_the_log_with_who_did_it(
     assert [event.verb for event in said] == list(Act)
     assert {event.by for event in said} == {"ada"}
     page = client.get("/afterwards/actions").text
-    verbs = re.findall(r'<th scope="row">ada</th>\s*<td>(\w+)</td>', page)
+    verbs = re.findall(r'<th scope="row">ada</th>\s*<td>(\w+)<', page)
     assert verbs == list(reversed(Act)), "the newest first"
     assert f'href="/afterwards/tasks/{task.id}"' in page
     lines = [record.getMessage() for record in caplog.records if ", by ada" in record.getMessage()]
@@ -159,7 +159,7 @@ def test_the_page_keeps_the_newest_and_says_that_it_forgets(client: TestClient):
     for _ in range(205):
         client.post("/afterwards/act/queues", data=send, headers={"Sec-Fetch-Site": "same-origin"})
     page = client.get("/afterwards/actions").text
-    assert page.count("<td>pause</td>") == 200
+    assert page.count("<td>pause<") == 200
     assert "a restart forgets it" in page
 
 

@@ -233,7 +233,7 @@ async def test_what_a_function_returns_is_kept(afterwards: Afterwards, function:
     task = await afterwards.wait(handle.id, timeout=10)
     assert (task.result, task.error) == (value, None)
     assert task.returned is not None
-    [found] = await afterwards.find(name=task.name)
+    [found] = await afterwards.find(function=task.name)
     assert found.result == value
 
 

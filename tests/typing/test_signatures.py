@@ -218,6 +218,14 @@ async def look(number: UUID) -> None:
     task: Task = await afterwards.get(number)
     state: State = (await afterwards.wait(number, timeout=3)).state
     tasks: list[Task] = await afterwards.find(state="failed", limit=3)
+    retried: int = await afterwards.retry_all(error=TimeoutError, function=send, queue="mail", ids=[task.id])
+    retried = await afterwards.retry_all(state=State.CANCELLED, error="TimeoutError", function="main:send", key="k")
+    await afterwards.cancel_all(added_after=datetime.now(UTC), added_before=datetime.now(UTC))
+    gone: bool = await afterwards.delete(task.id)
+    await afterwards.delete_all(state=None)  # wrong
+    await afterwards.delete_all(added_before="2h")  # wrong
+    await afterwards.delete_all(name="main:send")  # wrong
+    await afterwards.retry_all(error=ValueError("no"))  # wrong
 """,
 }
 

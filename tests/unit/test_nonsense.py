@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -77,6 +77,39 @@ OF_A_SCHEDULE: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (("0 3 * * *",), {"retry": 5}, "retry takes a Retry"),
 ]
 
+A_YEAR, THE_NEXT = (datetime(year, 1, 1, tzinfo=UTC) for year in (2027, 2028))
+
+IN_A_SEARCH: list[tuple[dict[str, Any], str]] = [
+    ({"state": "asleep"}, "state is one of waiting, running, done, failed, cancelled, not 'asleep'"),
+    ({"state": 3}, "state is one of"),
+    ({"queue": ""}, "queue takes a name"),
+    ({"queue": 5}, "queue takes a name"),
+    ({"function": " "}, "function takes a name"),
+    ({"function": 5}, "function takes a name"),
+    ({"function": "main:\udc80"}, "lone surrogate"),
+    ({"function": lambda: None}, "lambda"),
+    ({"error": ""}, "error takes a name"),
+    ({"error": ValueError("no")}, "error takes a class of errors or its name"),
+    ({"error": int}, "error takes a class of errors or its name"),
+    ({"key": "k" * 256}, "key has at most 255 characters"),
+    ({"added_after": datetime(2027, 1, 1)}, "added_after needs a time zone"),  # noqa: DTZ001  # the point of it
+    ({"added_before": datetime(2027, 1, 1)}, "added_before needs a time zone"),  # noqa: DTZ001  # as above
+    ({"added_after": "2h"}, "added_after takes a datetime, not '2h'"),
+    ({"added_before": 3600}, "added_before takes a datetime, not 3600"),
+    ({"added_after": THE_NEXT, "added_before": A_YEAR}, "added_after is the earlier of the two"),
+    ({"added_after": A_YEAR, "added_before": A_YEAR}, "nothing was added between"),
+]
+
+IN_AN_ORDER: list[tuple[str, dict[str, Any], str]] = [
+    ("retry_all", {"state": "waiting"}, "retry changes tasks that are done or failed or cancelled, not waiting ones"),
+    ("delete_all", {"state": "running"}, "delete changes tasks that are done or failed or cancelled, not running ones"),
+    ("cancel_all", {"state": "done"}, "cancel changes tasks that are waiting or running, not done ones"),
+    ("cancel_all", {"ids": "seven"}, "a list of ids is needed"),
+    ("delete_all", {"ids": ["seven"]}, "the id of a task is a UUID"),
+    ("delete_all", {"queue": None}, "queue=None would narrow nothing"),
+    ("retry_all", {"name": "main:send"}, "tasks are sought by ids, state, queue, function, .*, not by name"),
+]
+
 OF_ALL: list[tuple[dict[str, Any], str]] = [
     ({"processes": 0}, "processes is a whole number of at least 1"),
     ({"processes": 2.0}, "processes is a whole number"),
@@ -125,6 +158,19 @@ def test_at_a_call(afterwards: Afterwards, said: dict[str, Any], words: str) -> 
 def test_of_a_schedule(afterwards: Afterwards, line: tuple[Any, ...], said: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         afterwards.every(*line, **said)(send)
+
+
+@pytest.mark.parametrize("verb", ["find", "retry_all", "cancel_all", "delete_all"])
+@pytest.mark.parametrize(("said", "words"), IN_A_SEARCH)
+async def test_in_a_search(afterwards: Afterwards, verb: str, said: dict[str, Any], words: str) -> None:
+    with pytest.raises((ValueError, CannotName), match=words):
+        await getattr(afterwards, verb)(**said)
+
+
+@pytest.mark.parametrize(("verb", "said", "words"), IN_AN_ORDER)
+async def test_in_an_order(afterwards: Afterwards, verb: str, said: dict[str, Any], words: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=words):
+        await getattr(afterwards, verb)(**said)
 
 
 @pytest.mark.parametrize(("said", "words"), OF_ALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,20 @@ def ran(task: Task) -> timedelta | None:
     return None if task.started is None or task.ended is None else max(task.ended - task.started, NOTHING)
 
 
+def waits(task: Task, now: datetime) -> timedelta | None:
+    """How long it waited, or waits by now; None while it is not due."""
+    if task.state is not State.WAITING:
+        return waited(task)
+    return max(now - max(task.added, task.due), NOTHING) if task.due <= now else None
+
+
+def runs(task: Task, now: datetime) -> timedelta | None:
+    """How long its last run took, or has taken by now; None where it waits."""
+    if task.state is State.RUNNING and task.started is not None:
+        return max(now - task.started, NOTHING)
+    return None if task.state is State.WAITING else ran(task)
+
+
 def _typical(lengths: Sequence[timedelta]) -> tuple[timedelta, timedelta] | None:
     if not lengths:
         return None
@@ -125,6 +140,11 @@ class Frame:
 
     where: str
     code: str
+
+    @property
+    def is_foreign(self) -> bool:
+        """It is in a library, and not in the app's own code."""
+        return re.search(r"site-packages|dist-packages|/lib/python\d", self.where) is not None
 
 
 def frames(traceback: str) -> list[Frame]:

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from afterwards import harmless
+from afterwards.dashboard.sampling import runs, waits
 from afterwards.phrases import ago, ahead, amount, duration
+from afterwards.quotas import Quota
 from afterwards.tasks import Hold, Progress, State, Task
 from afterwards.visitors import Act, Visitor
 
@@ -122,6 +124,25 @@ def line(text: str) -> str:
     return shown if len(shown) <= LONGEST_LINE else f"{shown[: LONGEST_LINE - 1]}…"
 
 
+def clock(instant: datetime) -> str:
+    """The time of day, to the millisecond."""
+    return f"{instant.astimezone(UTC):%H:%M:%S.%f}"[:-3]
+
+
+def level(name: str) -> str:
+    """How grave a line of a log is."""
+    return {"WARNING": "grave", "ERROR": "gravest", "CRITICAL": "gravest"}.get(name, "usual")
+
+
+def quota_in_words(quota: Quota | None) -> str:
+    """`4 at once, 100 in 1 min`."""
+    if quota is None:
+        return "–"
+    most = "" if quota.most is None else f"{number(quota.most)} at once"
+    rate = "" if quota.rate is None else f"{number(quota.rate.count)} in {length(quota.rate.period)}"
+    return ", ".join(filter(None, (most, rate)))
+
+
 def term(value: str, field: str) -> str:
     """What finds it, as a person would type it: `queue:mail`, `queue:'my mail'`."""
     return f"{field}:{shlex.quote(value)}"
@@ -155,5 +176,10 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "line": line,
     "is_id": is_id,
     "term": term,
+    "clock": clock,
+    "level": level,
+    "quota": quota_in_words,
+    "waits": waits,
+    "runs": runs,
     "rights": rights,
 }

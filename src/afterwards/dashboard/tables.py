@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -12,10 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from afterwards.dashboard.charts import chart
+from afterwards.dashboard.ranking import RANKS, ranked
 from afterwards.dashboard.sampling import alike
 from afterwards.dashboard.searching import FIELDS, Found, Query, find, parse
+from afterwards.names import parted
+from afterwards.quotas import Quota, of_queue
 from afterwards.schedules import shown
-from afterwards.tasks import Search, State, Task, TaskId
+from afterwards.tasks import Census, Search, State, Task, TaskId
 
 if TYPE_CHECKING:
     from afterwards.dashboard.desk import Desk
@@ -26,13 +31,21 @@ RUNNING = 1_000
 
 
 async def tasks(desk: Desk, request: Request) -> Response:
-    """What matches, fifty to a page, the newest first."""
-    text, problem = request.query_params.get("q", ""), ""
+    """What matches, fifty to a page: the newest first, or in another order."""
+    asked, problem = request.query_params, ""
+    text, order = asked.get("q", ""), asked.get("by", "")
+    skip = int(asked["skip"]) if re.fullmatch("[0-9]{1,4}", asked.get("skip", "")) else 0
+    more: str | None = None
     try:
-        query, after = parse(text), _id(request.query_params.get("after"))
-        found = await find(desk.house.store, desk.redaction, query, limit=ROWS, after=after)
+        query = parse(text)
+        if rank := RANKS.get(order):
+            found, goes_on = await ranked(desk, query, rank, skip=skip, limit=ROWS)
+            more = f"skip={skip + ROWS}" if goes_on else None
+        else:
+            found = await find(desk.house.store, desk.redaction, query, limit=ROWS, after=_id(asked.get("after")))
+            more = f"after={found.older}" if found.older else None
     except ValueError as error:
-        query, after, problem = Query(text=text), None, str(error)
+        query, problem = Query(text=text), str(error)
         found = Found(tasks=[], older=None, looked=0)
     return await desk.page(
         request,
@@ -41,9 +54,22 @@ async def tasks(desk: Desk, request: Request) -> Response:
         query=query,
         problem=problem,
         found=found,
-        after=after,
+        order=order if order in RANKS else "",
+        is_later=bool(asked.get("after") or skip),
+        more=more,
+        known=known(query, await desk.pulse.census()),
         fields=FIELDS,
     )
+
+
+def known(query: Query, census: Census) -> int | None:
+    """How many match, where the store counts them: by state, and what waits by queue. Nobody estimates the rest."""
+    search = query.search
+    if not query.is_exact or search != Search(state=search.state, queue=search.queue):
+        return None
+    if search.queue is None:
+        return census.by_state.get(search.state, 0) if search.state else sum(census.by_state.values())
+    return census.waiting_by_queue.get(search.queue, 0) if search.state is State.WAITING else None
 
 
 def _id(text: str | None) -> TaskId | None:
@@ -62,14 +88,39 @@ async def errors(desk: Desk, request: Request) -> Response:
     return await desk.page(request, "errors.html", "errors", groups=drawn, looked=len(failed), most=FAILURES)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """A queue, with its quota if the code of this process declares one."""
+
+    name: str
+    waiting: int
+    running: int
+    paused: bool
+    quota: Quota | None
+
+
 async def queues(desk: Desk, request: Request) -> Response:
     """What waits where."""
     census = await desk.pulse.census()
     running = await _running(desk, lambda task: task.queue)
-    names = sorted({*census.waiting_by_queue, *census.paused, *running, "default"})
-    rows = [(name, census.waiting_by_queue.get(name, 0), running[name], name in census.paused) for name in names]
-    deepest = max((waiting for _, waiting, _, _ in rows), default=0)
-    return await desk.page(request, "queues.html", "queues", rows=rows, deepest=max(deepest, 1))
+    quotas = {quota.name: quota for quota in desk.house.registry.quotas()}
+    limited = [name.partition(":")[2] for name in quotas if name.startswith("queue:")]
+    rows = [
+        QueueRow(
+            name=name,
+            waiting=census.waiting_by_queue.get(name, 0),
+            running=running[name],
+            paused=name in census.paused,
+            quota=quotas.get(of_queue(name)),
+        )
+        for name in sorted({*census.waiting_by_queue, *census.paused, *running, *limited, "default"})
+    ]
+    functions = {
+        parted(name.partition(":")[2])[0]: quota for name, quota in quotas.items() if name.startswith("function:")
+    }
+    deepest = max(1, *(row.waiting for row in rows))
+    of_functions = sorted(functions.items())
+    return await desk.page(request, "queues.html", "queues", rows=rows, deepest=deepest, functions=of_functions)
 
 
 async def schedules(desk: Desk, request: Request) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from afterwards.dashboard.charts import chart
 from afterwards.dashboard.sampling import frames, paces, ran, slots, waited
+from afterwards.dashboard.showing import line
 from afterwards.errors import UnknownTask
 from afterwards.tasks import Census, Search, State, Task, TaskId
 
@@ -51,24 +53,34 @@ def _since(sample: Sequence[Task], now: datetime) -> datetime:
     return max(now - AN_HOUR, min(sample[-1].added, now - timedelta(seconds=SLOTS)))
 
 
-def troubles(census: Census) -> list[str]:
-    """What is stuck, and why, in words. Pure."""
-    found: list[str] = []
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that is stuck, and why, in words. One that is not bad is as somebody wanted it."""
+
+    text: str
+    is_bad: bool = True
+
+
+def troubles(census: Census) -> list[Trouble]:
+    """All that is stuck. Pure."""
+    found: list[Trouble] = []
     if not census.workers and census.by_state.get(State.WAITING):
         found.append(
-            "No worker is signed on, so nothing runs. Start the app with its lifespan, or a worker by itself: "
-            "afterwards worker main:afterwards"
+            Trouble(
+                "No worker is signed on, so nothing runs. Start the app with its lifespan, or a worker by itself: "
+                "afterwards worker main:afterwards"
+            )
         )
     for queue in census.paused:
         waiting = census.waiting_by_queue.get(queue, 0)
         if waiting:
-            found.append(f"The queue {queue} is paused, and {_tasks(waiting)} there.")
+            found.append(Trouble(f"The queue {line(queue)} is paused, and {_tasks(waiting)} there.", is_bad=False))
     if census.unknown_names:
-        names = ", ".join(census.unknown_names[:5])
-        found.append(f"No worker knows {names}: its tasks wait until one comes that has it.")
-    leaving = [worker.label for worker in census.workers if worker.leaving]
+        names = ", ".join(map(line, census.unknown_names[:5]))
+        found.append(Trouble(f"No worker knows {names}: its tasks wait until one comes that has it."))
+    leaving = [line(worker.label) for worker in census.workers if worker.leaving]
     if leaving:
-        found.append(f"{', '.join(leaving)} has stopped, but some of its threads still run.")
+        found.append(Trouble(f"{', '.join(leaving)} has stopped, but some of its threads still run."))
     return found
 
 
@@ -83,6 +95,7 @@ async def one_task(desk: Desk, request: Request) -> Response:
         task = desk.redaction.task(await desk.house.get(task_id))
     except UnknownTask as error:
         return await desk.refuse(request, "There is no such task", str(error), 404)
+    steps = frames(task.error.traceback) if task.error else []
     former = None if task.link is not None else task.after
     before = await _found(desk, () if former is None else (former,))
     return await desk.page(
@@ -95,7 +108,8 @@ async def one_task(desk: Desk, request: Request) -> Response:
         needs=[] if task.link is None else await _found(desk, task.link.needs[:MOST_NEEDS]),
         waited=waited(task),
         ran=ran(task),
-        frames=frames(task.error.traceback) if task.error else [],
+        frames=steps,
+        shown_frame=next((step for step in reversed(steps) if not step.is_foreign), steps[-1] if steps else None),
     )
 
 

@@ -21,6 +21,7 @@ document.addEventListener("keydown", (event) => {
 });
 addEventListener("pagehide", rest);
 addEventListener("pageshow", (event) => event.persisted && wake());
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 if (live?.dataset.live) wake(false);
 
 function wake(look = true) {

@@ -903,24 +903,33 @@ WHERE id = ANY(:ids::uuid[] || ARRAY(
 ORDER BY sequence FOR NO KEY UPDATE
 
 -- name: matching
--- Of these tasks, which have been locked, those that match.
-SELECT id FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND {is_sought}
+-- Of these tasks, which have been locked, those that match, each with the one that it is held after.
+SELECT id, CASE WHEN held = 'after' THEN after END FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND {is_sought}
 
 -- name: close_over
--- The line closes over a cancelled task whose turn had not come: who waited for it now waits for the one before.
-UPDATE afterwards_tasks AS task SET after = former.after
-FROM afterwards_tasks AS former
-WHERE task.held = 'after' AND task.after = :id AND former.id = :id AND former.held = 'after' AND NOT ({is_step})
+-- The line closes over cancelled tasks whose turn had not come: who waited for one now waits for the one before it, which
+-- is not among them. A step of a chain goes on waiting for what it needs. Asked of each by itself, as OFFSET 0 has it, so
+-- that never all that is held is read.
+WITH follower AS (
+    SELECT found.sequence, former.id, former.after FROM afterwards_tasks AS former CROSS JOIN LATERAL (
+        SELECT sequence FROM afterwards_tasks AS task
+        WHERE held = 'after' AND after = former.id AND NOT ({is_step}) OFFSET 0
+    ) AS found
+    WHERE former.id = ANY(:ids::uuid[]) AND former.held = 'after'
+)
+UPDATE afterwards_tasks AS task SET after = follower.after FROM follower
+WHERE task.sequence = follower.sequence AND task.held IS NOT DISTINCT FROM 'after' AND task.after = follower.id
 
 -- name: cancel_waiting
--- At once, since nobody runs it.
+-- At once, since nobody runs them.
 UPDATE afterwards_tasks AS task SET state = 'cancelled', held = NULL, ended = {now}, freed = true
-WHERE id = :id AND state = 'waiting'
+WHERE id = ANY(:ids::uuid[]) AND state = 'waiting'
 RETURNING task.id
 
 -- name: ask_to_stop
--- Its worker hears of it within half a second.
-UPDATE afterwards_tasks AS task SET stop_asked = true WHERE id = :id AND state = 'running' AND NOT stop_asked
+-- Their workers hear of it within half a second.
+UPDATE afterwards_tasks AS task SET stop_asked = true
+WHERE id = ANY(:ids::uuid[]) AND state = 'running' AND NOT stop_asked
 RETURNING task.id
 
 -- name: pause

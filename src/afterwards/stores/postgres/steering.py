@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
@@ -53,12 +53,14 @@ async def cancel(transaction: Transaction, chosen: Chosen) -> list[TaskId]:
     """Those that wait are cancelled, those that run are asked to stop."""
     tasks = await _tasks_of(transaction, chosen.ids)
     await _lock_lines(transaction, [*tasks])
-    fits = set(rows.ids(await transaction.rows("matching", **_matching([*tasks], chosen.matching))))
-    return [
-        id
-        for task, id in tasks.items()
-        if task in fits and (await _cancel_waiting(transaction, task) or await _ask_to_stop(transaction, task))
-    ]
+    found = await transaction.rows("matching", **_matching([*tasks], chosen.matching))
+    lines = cast("list[tuple[UUID, UUID | None]]", found)
+    await _close_over(transaction, {id: former for id, former in lines if former is not None})
+    ids = [id for id, _ in lines]
+    cancelled = rows.ids(await transaction.rows("cancel_waiting", ids=ids))
+    await free_followers(transaction, cancelled)
+    changed = {*cancelled, *rows.ids(await transaction.rows("ask_to_stop", ids=ids))}
+    return [id for task, id in tasks.items() if task in changed]
 
 
 async def delete(transaction: Transaction, chosen: Chosen) -> list[TaskId]:
@@ -117,13 +119,9 @@ async def _lock_lines(transaction: Transaction, ids: Sequence[TaskId]) -> None:
         wanted = {former for id, former in lines if id in wanted and former is not None}
 
 
-async def _cancel_waiting(transaction: Transaction, id: TaskId) -> bool:
-    await transaction.execute("close_over", id=id)
-    cancelled = bool(await transaction.rows("cancel_waiting", id=id))
-    if cancelled:
-        await free_followers(transaction, [id])
-    return cancelled
-
-
-async def _ask_to_stop(transaction: Transaction, id: TaskId) -> bool:
-    return bool(await transaction.rows("ask_to_stop", id=id))
+async def _close_over(transaction: Transaction, formers: Mapping[UUID, UUID]) -> None:
+    """Who is held after one of these is held after the one before it, from the heads of the lines on."""
+    while formers:
+        heads = {id: former for id, former in formers.items() if former not in formers}
+        await transaction.execute("close_over", ids=[*heads])
+        formers = {id: heads.get(former, former) for id, former in formers.items() if id not in heads}
