@@ -460,4 +460,4 @@ class Afterwards(UsingAfterwards):
         await self.house.drain()
 
     async def _carry_out(self, order: Order, what: What) -> int:
-        return await carry_out(self.house.store, order, order_for(order, what, self.house.registry))
+        return await carry_out(self.house.store, order, order_for(order, search_of(what, self.house.registry)))

@@ -84,9 +84,11 @@ def search_of(what: What, registry: Registry) -> Search:
     )
 
 
-def order_for(order: Order, what: What, registry: Registry) -> Search:
-    """The same for an order; failed tasks are those to be retried, if nothing else is said. Raises as `search_of`."""
-    search = search_of(what, registry)
+def order_for(order: Order, search: Search) -> Search:
+    """The search as the order takes it: failed tasks are those to be retried, if nothing else is said.
+
+    Raises ValueError for tasks that it never changes.
+    """
     if search.state is None:
         return replace(search, state=State.FAILED) if order is Order.RETRY else search
     if search.state not in order.states:
@@ -110,7 +112,7 @@ async def carry_out(
     changed = 0
     async with aclosing(_pages(store, order, search, at_once=_AT_ONCE, most=most)) as pages:
         async for ids in pages:
-            done = await _verb(store, order)(ids, matching=search)
+            done = await verb_of(store, order)(ids, matching=search)
             changed += len(done)
             tell(len(ids), done)
     return changed
@@ -140,7 +142,8 @@ async def _pages(
         left, bookmark = None if left is None else left - len(sought.ids), sought.next
 
 
-def _verb(store: Store, order: Order) -> Verb:
+def verb_of(store: Store, order: Order) -> Verb:
+    """What carries it out."""
     match order:
         case Order.RETRY:
             return store.retry

@@ -245,6 +245,13 @@ def test_every_other_question_of_workers_has_its_index(
     assert rows_read(plan) < 1000
 
 
+def test_a_line_is_closed_over_by_index(crowded: psycopg.Connection[Any]):
+    found = crowded.execute("SELECT id FROM afterwards_tasks WHERE held = 'after' AND link IS NULL LIMIT 50").fetchall()
+    plan = plan_of(crowded, "close_over", ids=[id for [id] in found])
+    assert indexes_of_tasks(plan) <= {"afterwards_followers", "afterwards_tasks_pkey", "afterwards_tasks_id_key"}
+    assert rows_read(plan) < 500
+
+
 ENDED = {"ended": "now()", "freed": "true"}
 
 

@@ -19,13 +19,25 @@ from afterwards.cli.lines import LogFormat
 from afterwards.cli.looking import list_tasks, show_task
 from afterwards.cli.migrating import migrate_store, print_migration
 from afterwards.cli.moving import move_tasks
+from afterwards.cli.narrowing import (
+    AddedAfter,
+    AddedBefore,
+    OfError,
+    OfFunction,
+    OfKey,
+    OfQueue,
+    OfState,
+    instant,
+    narrowed,
+    since_when,
+)
+from afterwards.cli.orders import add_orders
 from afterwards.cli.printing import print_text
 from afterwards.cli.pruning import prune_tasks
 from afterwards.cli.queues import pause_queues, resume_queues
 from afterwards.cli.saying import App, Json, Url
 from afterwards.cli.schedules import schedules
 from afterwards.cli.serving import serve_dashboard
-from afterwards.cli.steering import cancel_tasks, retry_tasks
 from afterwards.cli.trouble import Trouble, UsedWrongly
 from afterwards.cli.watching import watch_tasks
 from afterwards.cli.work import Shape, as_child, work
@@ -35,7 +47,6 @@ from afterwards.sizes import size
 from afterwards.supervisor.addresses import address
 from afterwards.supervisor.limits import Limits
 from afterwards.supervisor.probes import CannotListen
-from afterwards.tasks import Search, State
 
 app = typer.Typer(
     name="afterwards",
@@ -47,7 +58,6 @@ app = typer.Typer(
 
 app.add_typer(schedules)
 
-Ids = Annotated[list[UUID], typer.Argument(metavar="ID...", help="The ids of the tasks.", show_default=False)]
 Queues = Annotated[list[str], typer.Argument(metavar="QUEUE...", help="The names of the queues.", show_default=False)]
 
 Port = Annotated[int | None, typer.Option(min=1, max=65535, help="By default a free one.", show_default=False)]
@@ -148,9 +158,13 @@ def worker(
 def list_(
     app: App = None,
     url: Url = None,
-    state: Annotated[State | None, typer.Option(help="Only tasks in this state.")] = None,
-    queue: Annotated[str | None, typer.Option(help="Only tasks of this queue.")] = None,
-    name: Annotated[str | None, typer.Option(help="Only tasks of this function, as main:send_welcome.")] = None,
+    state: OfState = None,
+    queue: OfQueue = None,
+    function: OfFunction = None,
+    error: OfError = None,
+    key: OfKey = None,
+    added_after: AddedAfter = None,
+    added_before: AddedBefore = None,
     since: Annotated[
         float | None,
         typer.Option(min=0, max=MAX_AGE, metavar="SECONDS", help="Only those added since then.", show_default=False),
@@ -159,10 +173,12 @@ def list_(
     json: Json = False,
 ) -> None:
     """List tasks, the newest first."""
-    age = None if since is None else timedelta(seconds=since)
-    list_tasks(
-        instance(app, url), Search(state=state, queue=queue, name=name), added_within=age, limit=limit, json=json
-    )
+    chosen = instance(app, url)
+    search = narrowed(
+        chosen, state=state, queue=queue, function=function, error=error, key=key,
+        added_after=since_when(added_after, since), added_before=instant(added_before),
+    )  # fmt: skip
+    list_tasks(chosen, search, limit=limit, json=json)
 
 
 @app.command()
@@ -194,16 +210,7 @@ def show(
     show_task(instance(app, url), task_id, json=json)
 
 
-@app.command()
-def retry(ids: Ids, app: App = None, url: Url = None, json: Json = False) -> None:
-    """Let tasks that have ended run again, with all their attempts."""
-    raise typer.Exit(retry_tasks(instance(app, url), ids, json=json))
-
-
-@app.command()
-def cancel(ids: Ids, app: App = None, url: Url = None, json: Json = False) -> None:
-    """Cancel tasks that wait; ask those that run to stop."""
-    raise typer.Exit(cancel_tasks(instance(app, url), ids, json=json))
+add_orders(app)
 
 
 @app.command()

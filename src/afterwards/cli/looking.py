@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from afterwards.app import Afterwards
 from afterwards.cli.portrait import as_json, as_page, as_table
@@ -13,12 +13,9 @@ from afterwards.stores import examine
 from afterwards.tasks import Search, Task, TaskId
 
 
-def list_tasks(
-    afterwards: Afterwards, search: Search, *, added_within: timedelta | None, limit: int, json: bool
-) -> None:
-    """Write the newest tasks that match, of those that were added within that time."""
-    found = asyncio.run(find(afterwards, search, limit))
-    tasks = [task for task in found if added_within is None or now() - task.added <= added_within]
+def list_tasks(afterwards: Afterwards, search: Search, *, limit: int, json: bool) -> None:
+    """Write the newest tasks that match."""
+    tasks = asyncio.run(find(afterwards, search, limit))
     if json:
         print_json([as_json(task) for task in tasks])
     elif tasks:
@@ -26,7 +23,7 @@ def list_tasks(
         if len(tasks) == limit:
             print_text(f"\nThese are the newest {limit}; --limit shows more.")
     else:
-        print_text(_nothing(afterwards, narrowed=added_within is not None or search != Search()))
+        print_text(_nothing(afterwards, narrowed=search != Search()))
 
 
 def show_task(afterwards: Afterwards, task_id: TaskId, *, json: bool) -> None:

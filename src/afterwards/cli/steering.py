@@ -1,22 +1,23 @@
-"""The commands `retry` and `cancel`."""
+"""Retries, cancels and deletes tasks by their ids."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from afterwards.app import Afterwards
 from afterwards.cli.looking import exists
 from afterwards.cli.printing import print_json, print_text
 from afterwards.harmless import harmless
+from afterwards.steering import Order, verb_of
 from afterwards.store import Store
 from afterwards.tasks import Search, State, Task, TaskId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steered:
-    """What became of one task; `task` is None for an id that no task has."""
+    """What became of one task; `task` is None for an id that no task has, any more or ever."""
 
     id: TaskId
     changed: bool
@@ -24,18 +25,16 @@ class Steered:
     why: str = ""
 
 
-Verb = Callable[[Store, Collection[TaskId]], Awaitable[list[TaskId]]]
-
-
-def retry_tasks(afterwards: Afterwards, ids: Sequence[TaskId], *, json: bool) -> int:
-    """Let ended tasks wait again; the exit code."""
-    steered = asyncio.run(_steer(afterwards, ids, lambda store, these: store.retry(these)))
-    return _tell([_with_key(one) for one in steered], json=json)
-
-
-def cancel_tasks(afterwards: Afterwards, ids: Sequence[TaskId], *, json: bool) -> int:
-    """Cancel waiting tasks, ask running ones to stop; the exit code."""
-    return _tell(asyncio.run(_steer(afterwards, ids, lambda store, these: store.cancel(these))), json=json)
+def steer_these(afterwards: Afterwards, order: Order, ids: Sequence[TaskId], *, json: bool) -> int:
+    """Do it to these, and write what became of each; the exit code."""
+    steered = asyncio.run(_steer(afterwards, order, ids))
+    if order is Order.RETRY:
+        steered = [_with_key(one) for one in steered]
+    if json:
+        print_json([_as_json(one) for one in steered])
+    else:
+        print_text("\n".join(f"{one.id}  {_in_words(one)}" for one in steered))
+    return 1 if any(one.task is None and not one.changed for one in steered) else 0
 
 
 def _with_key(retried: Steered) -> Steered:
@@ -46,12 +45,12 @@ def _with_key(retried: Steered) -> Steered:
     return replace(retried, why=f"; another task holds its key, {harmless(task.key)}")
 
 
-async def _steer(afterwards: Afterwards, ids: Sequence[TaskId], verb: Verb) -> list[Steered]:
+async def _steer(afterwards: Afterwards, order: Order, ids: Sequence[TaskId]) -> list[Steered]:
     if not exists(afterwards):
         return [Steered(id=task_id, changed=False, task=None) for task_id in ids]
     store = afterwards.house.store
     try:
-        changed = set(await verb(store, ids))
+        changed = set(await verb_of(store, order)(ids))
         tasks = await _tasks(store, ids)
     finally:
         await store.close()
@@ -67,14 +66,6 @@ async def _tasks(store: Store, ids: Sequence[TaskId]) -> dict[TaskId, Task]:
     return tasks
 
 
-def _tell(steered: Sequence[Steered], *, json: bool) -> int:
-    if json:
-        print_json([_as_json(one) for one in steered])
-    else:
-        print_text("\n".join(f"{one.id}  {_in_words(one)}" for one in steered))
-    return 1 if any(one.task is None for one in steered) else 0
-
-
 def _as_json(steered: Steered) -> dict[str, object]:
     state = None if steered.task is None else steered.task.state
     return {"id": str(steered.id), "changed": steered.changed, "state": state}
@@ -83,7 +74,7 @@ def _as_json(steered: Steered) -> dict[str, object]:
 def _in_words(steered: Steered) -> str:
     match steered.task:
         case None:
-            return "unknown"
+            return "deleted" if steered.changed else "unknown"
         case Task(state=State.RUNNING) if steered.changed:
             return "asked to stop"
         case Task(state=state):
