@@ -109,9 +109,9 @@ def _longest(ages: Mapping[str, float]) -> dict[str, float]:
 
 def _longest_lag(seen: Seen) -> Metric:
     there = {worker.id for worker in seen.census.workers}
-    lags = [tally.vitals.get("lag", 0) for worker, tally in seen.tallies.items() if worker in there]
+    lags = [tally.lag.total_seconds() for worker, tally in seen.tallies.items() if worker in there]
     says = "How late the event loop of a worker was since its last renewal, of the latest one."
-    return GaugeMetricFamily("afterwards_longest_event_loop_lag_seconds", says, value=max(lags, default=0) / 1e6)
+    return GaugeMetricFamily("afterwards_longest_event_loop_lag_seconds", says, value=max(lags, default=0.0))
 
 
 # What has happened since the store was made, as workers count it

@@ -84,6 +84,16 @@ class Tally:
     counts: Counts = field(default_factory=dict[str, int])
     vitals: Counts = field(default_factory=dict[str, int])
 
+    @property
+    def lag(self) -> timedelta:
+        """How late the worker's event loop was lately, by its vitals."""
+        return self.vitals.get("lag", 0) * _MICROSECOND
+
+    @property
+    def lost_leases(self) -> int:
+        """How often the worker's process was believed dead, by its vitals."""
+        return self.vitals.get("lost_leases", 0)
+
 
 def added_up(tallies: Iterable[Tally], beside: Iterable[Tally] = ()) -> Tally:
     """All of them in one. Beyond `MOST_KINDS` kinds of runs, those that were counted first keep their names.

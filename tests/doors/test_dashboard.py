@@ -17,6 +17,9 @@ from starlette.routing import Mount
 from afterwards import Afterwards, Retry, State, StoreUnavailable, Visitor, current_task
 from afterwards.events import Steered
 from afterwards.schedules import Plan
+from afterwards.tallies import Tally
+from afterwards.tasks import WorkerId
+from tests.contract.builders import LEASE, a_card
 from tests.doors.asgi import served
 from tests.doors.dashboards import PAGES, SAME, act, app_of, by_header, stored, token
 from tests.doors.diary import fail, note
@@ -228,6 +231,30 @@ def test_without_a_worker_the_overview_says_what_is_stuck(afterwards: Afterwards
     assert "The queue mail is paused, and 1 task waits there." in text
 
 
+def test_it_says_how_late_event_loops_are_and_who_was_believed_dead(tmp_path: Path):
+    afterwards = Afterwards(url=f"sqlite:///{tmp_path / 'tasks.db'}", worker=False)
+
+    async def three_workers() -> None:
+        async with afterwards.opened():
+            for name, vitals in {"slow": {"lag": 2_300_000, "lost_leases": 7}, "quick": {"lag": 4_000}}.items():
+                await afterwards.house.store.sign_on(a_card(name, label=f"{name} host"))
+                tally = Tally(vitals=vitals)
+                await afterwards.house.store.renew(WorkerId(name), lease=LEASE, tally=tally)
+            await afterwards.house.store.sign_on(a_card("silent"))
+
+    asyncio.run(three_workers())
+    client = TestClient(Starlette(routes=[Mount("/", app=afterwards.dashboard(auth=lambda request: True))]))
+    overview = client.get("/").text
+    assert "The event loop of slow host was 2.3 s late" in overview
+    assert "quick host" not in overview
+    rows = re.findall(r'<tr><th scope="row" title="(\w+)">.*?</tr>', client.get("/workers").text, re.DOTALL)
+    assert rows == ["slow", "quick", "silent"]
+    told = re.sub(r"<[^>]+>|\s+", " ", client.get("/workers").text)
+    assert re.search(r"slow host .* 2.3 s +7 +works", told)
+    assert re.search(r"quick host .* 4 ms +0 +works", told)
+    assert re.search(r"label .* – +– +works", told)
+
+
 def test_a_queue_says_how_far_its_workers_are_behind(afterwards: Afterwards):
     asyncio.run(afterwards.using(queue="mail").add(note, "a"))
     text = (
@@ -429,6 +456,21 @@ def test_open_pages_are_told_of_changes_by_one_look_for_all(afterwards: Afterwar
 async def changes(afterwards: Afterwards) -> None:
     await asyncio.sleep(0.5)  # each stream must have had its first look, which nobody outside can see
     await afterwards.resume("mail")
+
+
+def test_open_pages_are_told_when_an_event_loop_is_late(afterwards: Afterwards, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("afterwards.dashboard.pulse.PAUSE", 0.05)
+    asyncio.run(afterwards.house.store.sign_on(a_card("slow")))
+    with served(app_of(afterwards, lambda request: True)) as address, stream(address, "/afterwards/live") as page:
+        assert next(page).comment == "still here"
+        asyncio.run(becomes_late(afterwards))
+        assert next(page).name == "changed"
+
+
+async def becomes_late(afterwards: Afterwards) -> None:
+    await asyncio.sleep(0.5)  # as above
+    tally = Tally(vitals={"lag": 5_000_000})
+    await afterwards.house.store.renew(WorkerId("slow"), lease=LEASE, tally=tally)
 
 
 def test_an_auth_that_is_no_function_is_refused(afterwards: Afterwards):

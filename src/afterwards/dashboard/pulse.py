@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import timedelta
 
 from afterwards.errors import StoreUnavailable
 from afterwards.house import House
@@ -17,6 +18,7 @@ PAUSE = 1.0  # seconds between looks
 SHARE = 50  # a look may take no more than one part in so many of the time
 RUNNING_SEEN = 50
 FRESH = 1.0
+LATE = timedelta(seconds=1)  # an event loop that is later is worth a word
 
 
 class Pulse:
@@ -75,18 +77,20 @@ class Pulse:
             census = await store.census()
             running = await store.find(Search(state=State.RUNNING), limit=RUNNING_SEEN)
             agenda = await store.agenda()
+            tallies = await store.tallies()
         except StoreUnavailable:
             self._mark = None
             return
         self._census = loop.time(), census
         self._pause = max(PAUSE, (loop.time() - began) * SHARE)
+        late = {worker for worker, tally in tallies.items() if tally.lag >= LATE}
         self._mark = (
             sorted(census.by_state.items()),
             sorted(census.waiting_by_queue.items()),
             sorted(census.held.items()),
             census.unknown_names,
             census.paused,
-            [(worker.id, worker.leaving) for worker in census.workers],
+            [(worker.id, worker.leaving, worker.id in late) for worker in census.workers],
             [(task.id, task.run, task.progress, task.stop_asked) for task in running],
             [(one.name, one.last, one.paused, one.asked) for one in agenda.schedules],
         )

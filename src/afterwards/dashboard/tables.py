@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from afterwards.dashboard.charts import chart
+from afterwards.dashboard.pulse import LATE
 from afterwards.dashboard.ranking import RANKS, ranked
 from afterwards.dashboard.sampling import alike
 from afterwards.dashboard.searching import FIELDS, Found, Query, find, parse
@@ -131,7 +132,8 @@ async def schedules(desk: Desk, request: Request) -> Response:
 async def workers(desk: Desk, request: Request) -> Response:
     """Who works, where, and how much."""
     running = await _running(desk, lambda task: task.worker)
-    return await desk.page(request, "workers.html", "workers", running=running)
+    counted = await desk.house.store.tallies()
+    return await desk.page(request, "workers.html", "workers", running=running, counted=counted, late=LATE)
 
 
 async def actions(desk: Desk, request: Request) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from afterwards.dashboard.charts import chart
+from afterwards.dashboard.pulse import LATE
 from afterwards.dashboard.sampling import frames, paces, ran, slots, waited
-from afterwards.dashboard.showing import line
+from afterwards.dashboard.showing import length, line
 from afterwards.errors import UnknownTask
-from afterwards.tasks import Census, Search, State, Task, TaskId
+from afterwards.tallies import Tally
+from afterwards.tasks import Census, Search, State, Task, TaskId, WorkerId
 
 if TYPE_CHECKING:
     from afterwards.dashboard.desk import Desk
@@ -36,7 +38,7 @@ async def overview(desk: Desk, request: Request) -> Response:
         request,
         "overview.html",
         "",
-        troubles=troubles(census),
+        troubles=troubles(census, await desk.house.store.tallies()),
         sample=len(sample),
         since=since,
         chart=chart(slots(sample, since=since, now=census.now, count=SLOTS)),
@@ -61,7 +63,7 @@ class Trouble:
     is_bad: bool = True
 
 
-def troubles(census: Census) -> list[Trouble]:
+def troubles(census: Census, tallies: Mapping[WorkerId, Tally]) -> list[Trouble]:
     """All that is stuck. Pure."""
     found: list[Trouble] = []
     if not census.workers and census.by_state.get(State.WAITING):
@@ -81,6 +83,11 @@ def troubles(census: Census) -> list[Trouble]:
     leaving = [line(worker.label) for worker in census.workers if worker.leaving]
     if leaving:
         found.append(Trouble(f"{', '.join(leaving)} has stopped, but some of its threads still run."))
+    late = {worker: length(tally.lag) for worker, tally in tallies.items() if tally.lag >= LATE}
+    for worker in census.workers:
+        if worker.id in late:
+            says = f"was {late[worker.id]} late: some async code there takes long"
+            found.append(Trouble(f"The event loop of {line(worker.label)} {says}."))
     return found
 
 
