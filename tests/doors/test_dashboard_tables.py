@@ -16,7 +16,7 @@ from afterwards import Afterwards, Retry
 from afterwards.dashboard.searching import parse
 from afterwards.dashboard.tables import known
 from afterwards.tasks import Census, State
-from tests.doors.dashboards import app_of, stored
+from tests.doors.dashboards import act, app_of, stored
 from tests.doors.diary import fail, note
 
 
@@ -142,3 +142,28 @@ def test_limits_are_those_that_this_code_declares(client: TestClient, afterwards
     assert re.search(r'default</a></th>.*?<td class="r spare">–</td>', page, re.DOTALL)
     assert re.findall(r'limited</a></th><td class="r">(.*?)</td>', page) == ["1 at once"]
     assert "no store tells those of other code" in page
+
+
+# How often it counts
+
+
+def test_a_store_that_takes_long_to_count_is_counted_less_often_but_after_every_action(
+    client: TestClient, afterwards: Afterwards, monkeypatch: pytest.MonkeyPatch
+):
+    store, times = afterwards.house.store, list[float]()
+    census = store.census
+
+    async def slow_census() -> Census:
+        times.append(time.monotonic())
+        await asyncio.sleep(0.1)
+        return await census()
+
+    monkeypatch.setattr(store, "census", slow_census)
+    for page in ("", "tasks", "queues", "tasks/confirm?verb=retry"):
+        client.get(f"/afterwards/{page}")
+    time.sleep(1.2)  # longer than a quick count is kept
+    assert "counted 1 s ago" in client.get("/afterwards/").text
+    assert len(times) == 1
+    act(client, "queues", verb="pause", name="mail")
+    assert "Resume" in client.get("/afterwards/queues").text
+    assert len(times) == 2

@@ -224,6 +224,18 @@ def test_other_errors_and_states_cost_a_search_nothing(connection: sqlite3.Conne
     assert steps(connection, "seek_by_error", **sought) < few * 1.5 + 200
 
 
+def test_ended_tasks_are_counted_and_not_grouped(connection: sqlite3.Connection):
+    for state, many in (("done", MANY), ("failed", FEW), ("cancelled", 3)):
+        fill(connection, many, state=f"'{state}'", ended=NOW, freed=1)
+    (found,) = connection.execute(STATEMENTS["count_ended"]).fetchone()
+    assert dict(json.loads(found)) == {"done": MANY, "failed": FEW, "cancelled": 3}
+    assert steps(connection, "count_ended") < 3 * MANY, (
+        "two steps for each entry of the index: to step on, and to count"
+    )
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {STATEMENTS['count_ended']}").fetchall()
+    assert "TEMP B-TREE" not in str(plan)
+
+
 def test_many_queues_cost_a_few_look_ups_each(connection: sqlite3.Connection):
     fill(connection, 1000, queue="'tenant ' || n")
     assert json.loads(connection.execute(STATEMENTS["find_claimable"], CLAIM).fetchone()[0])

@@ -65,11 +65,12 @@ class Desk:
         self, request: Request, template: str, here: str, /, status: int = 200, **values: object
     ) -> Response:
         """The page as the visitor may see it; `here` is which of the pages it is."""
-        census = await self.pulse.census()
+        counted = await self.pulse.counted()
+        census = counted.census
         who = visitor_of(request)
         standard = {
             "here": here,
-            "now": census.now,
+            "now": counted.now,
             "census": census,
             "store": self.house.store.description,
             "who": who,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from afterwards.errors import StoreUnavailable
 from afterwards.house import House
@@ -21,6 +23,25 @@ FRESH = 1.0
 LATE = timedelta(seconds=1)  # an event loop that is later is worth a word
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A census, by the clock of this process: when it was made, and until when it is good enough."""
+
+    census: Census
+    at: float
+    until: float
+
+    @property
+    def is_fresh(self) -> bool:
+        """Nobody need count again."""
+        return time.monotonic() < self.until
+
+    @property
+    def now(self) -> datetime:
+        """The store's now, as far as one can tell without asking."""
+        return self.census.now + timedelta(seconds=time.monotonic() - self.at)
+
+
 class Pulse:
     """Looks for all open pages of one process."""
 
@@ -29,18 +50,24 @@ class Pulse:
         self._mark: object = None
         self._pause = PAUSE
         self._look = SharedLook(self._look_once)
-        self._census: tuple[float, Census] | None = None
+        self._counted: Counted | None = None
+        self._changes = 0
+        self._count = SharedLook(self._count_once)
 
     async def census(self) -> Census:
-        """As it was less than a second ago: counting a large store takes its time."""
-        now = asyncio.get_running_loop().time()
-        if self._census is None or not 0 <= now - self._census[0] < FRESH:
-            self._census = now, await self._house.store.census()
-        return self._census[1]
+        """As it was a moment ago; of a store that takes long to count, a little longer ago."""
+        return (await self.counted()).census
+
+    async def counted(self) -> Counted:
+        """The census, and when that was: it is kept for a second, or `SHARE` times as long as counting took."""
+        while (counted := self._counted) is None or not counted.is_fresh:
+            await self._count()
+        return counted
 
     def forget(self) -> None:
         """Something has just been changed from here: count anew."""
-        self._census = None
+        self._counted = None
+        self._changes += 1
 
     async def beats(self, task_id: TaskId | None) -> AsyncGenerator[str]:
         """A `changed` event whenever anything has, or that one task; comments in between."""
@@ -69,19 +96,31 @@ class Pulse:
             await self._look()
             yield self._mark
 
+    async def _count_once(self) -> None:
+        if self._counted is None or not self._counted.is_fresh:  # or a look at the store came first
+            await self._counted_anew()
+
+    async def _counted_anew(self) -> Counted:
+        began, changes = time.monotonic(), self._changes
+        census = await self._house.store.census()
+        at = time.monotonic()
+        counted = Counted(census=census, at=at, until=at + max(FRESH, (at - began) * SHARE))
+        if changes == self._changes:  # else it may have been made before what has just been changed
+            self._counted = counted
+        return counted
+
     async def _look_once(self) -> None:
         await asyncio.sleep(self._pause)
         loop = asyncio.get_running_loop()
         began, store = loop.time(), self._house.store
         try:
-            census = await store.census()
+            census = (await self._counted_anew()).census
             running = await store.find(Search(state=State.RUNNING), limit=RUNNING_SEEN)
             agenda = await store.agenda()
             tallies = await store.tallies()
         except StoreUnavailable:
             self._mark = None
             return
-        self._census = loop.time(), census
         self._pause = max(PAUSE, (loop.time() - began) * SHARE)
         late = {worker for worker, tally in tallies.items() if tally.lag >= LATE}
         self._mark = (

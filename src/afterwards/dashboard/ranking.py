@@ -31,8 +31,8 @@ RANKS: Mapping[str, Rank] = {
 
 async def ranked(desk: Desk, query: Query, rank: Rank, *, skip: int, limit: int) -> tuple[Found, bool]:
     """A part of the newest `AMONG` that match, the highest rank first; and whether there is more of them."""
-    census = await desk.pulse.census()
+    now = (await desk.pulse.counted()).now
     found = await find(desk.house.store, desk.redaction, query, limit=AMONG)
-    ordered = sorted(found.tasks, key=lambda task: rank(task, census.now), reverse=True)
+    ordered = sorted(found.tasks, key=lambda task: rank(task, now), reverse=True)
     part = replace(found, tasks=ordered[skip : skip + limit], looked=len(ordered), older=None, is_cut=False)
     return part, len(ordered) > skip + limit

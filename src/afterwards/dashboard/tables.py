@@ -82,9 +82,9 @@ def _id(text: str | None) -> TaskId | None:
 
 async def errors(desk: Desk, request: Request) -> Response:
     """The newest failures, those together that are alike."""
-    census = await desk.pulse.census()
+    now = (await desk.pulse.counted()).now
     failed = await desk.house.store.find(Search(state=State.FAILED), limit=FAILURES)
-    groups = await run_in_threadpool(lambda: alike(failed, now=census.now))
+    groups = await run_in_threadpool(lambda: alike(failed, now=now))
     drawn = [(desk.redaction.task(group.latest), group, chart(group.trend)) for group in groups]
     return await desk.page(request, "errors.html", "errors", groups=drawn, looked=len(failed), most=FAILURES)
 

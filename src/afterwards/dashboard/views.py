@@ -30,10 +30,11 @@ MOST_NEEDS = 20
 
 async def overview(desk: Desk, request: Request) -> Response:
     """What is going on, what is stuck and why, and how fast it goes."""
-    census = await desk.pulse.census()
+    counted = await desk.pulse.counted()
+    census, now = counted.census, counted.now
     sample = await desk.house.store.find(Search(), limit=SAMPLE)  # of which only names and times are shown
     failed = await desk.house.store.find(Search(state=State.FAILED), limit=ROWS)
-    since = _since(sample, census.now)
+    since = _since(sample, now)
     return await desk.page(
         request,
         "overview.html",
@@ -41,7 +42,7 @@ async def overview(desk: Desk, request: Request) -> Response:
         troubles=troubles(census, await desk.house.store.tallies()),
         sample=len(sample),
         since=since,
-        chart=chart(slots(sample, since=since, now=census.now, count=SLOTS)),
+        chart=chart(slots(sample, since=since, now=now, count=SLOTS)),
         by_function=paces(sample, lambda task: task.name)[:ROWS],
         by_queue=paces(sample, lambda task: task.queue)[:ROWS],
         failures=[desk.redaction.task(task) for task in failed],

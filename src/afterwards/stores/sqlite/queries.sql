@@ -935,11 +935,17 @@ SELECT json_group_array(json_array(queue, held, tasks, due, oldest)) FROM (
 )
 
 -- name: count_ended
--- By state, from the index of the ended alone.
-SELECT json_group_array(json_array(state, tasks)) FROM (
-    SELECT state, count(*) AS tasks FROM afterwards_tasks INDEXED BY afterwards_ended
-    WHERE ended IS NOT NULL GROUP BY state
+-- By state. Most are done: those are what neither failed nor was cancelled, since to group a million entries of an index
+-- takes ten times as long as to count them.
+WITH counted AS MATERIALIZED (
+    SELECT
+        (SELECT count(*) FROM afterwards_tasks INDEXED BY afterwards_ended WHERE ended IS NOT NULL) AS ended,
+        (SELECT count(*) FROM afterwards_tasks INDEXED BY afterwards_failed WHERE state = 'failed') AS failed,
+        (SELECT count(*) FROM afterwards_tasks INDEXED BY afterwards_cancelled WHERE state = 'cancelled') AS cancelled
 )
+SELECT json_array(
+    json_array('done', ended - failed - cancelled), json_array('failed', failed), json_array('cancelled', cancelled)
+) FROM counted
 
 -- name: count_running
 -- From the index of the running.
