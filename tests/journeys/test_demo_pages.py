@@ -31,6 +31,13 @@ def test_a_registration_is_answered_and_its_mail_is_in_the_inbox(demo: Demo):
     until(lambda: "Mail delivered" in demo.words(), "the page says so")
 
 
+def test_its_dashboard_shows_the_task_of_a_registration(demo: Demo):
+    demo.post("/register", name="Hedy Lamarr", email="hedy@example.com")
+    until(lambda: "Welcome, Hedy Lamarr" in demo.words("/inbox"), "the mail arrives")
+    assert 'href="/afterwards/"' in demo.get("/")[1]
+    until(lambda: "send_welcome" in demo.words("/afterwards/tasks?q=state:done"), "its task stands there")
+
+
 def test_hostile_names_are_text_on_every_page(demo: Demo):
     name = "<script>alert('x')</script> & \"quotes\""
     assert demo.post("/register", name=name, email="xss@example.com")[0] == 303

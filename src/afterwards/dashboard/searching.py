@@ -141,7 +141,7 @@ class Found:
 async def find(store: Store, redaction: Redaction, query: Query, *, limit: int, after: TaskId | None = None) -> Found:
     """The newest tasks that match, up to `limit`; `is_cut` when it stopped looking before it had so many."""
     began, looked, found = time.monotonic(), 0, list[Task]()
-    step = limit + 1 if query.is_exact else AT_ONCE
+    step = limit + 1
     while True:
         some = await store.find(query.search, limit=step, after=after)
         looked += len(some)
@@ -150,7 +150,7 @@ async def find(store: Store, redaction: Redaction, query: Query, *, limit: int, 
             return Found(tasks=found[:limit], older=found[limit - 1].id, looked=looked)
         if len(some) < step or query.is_past(some[-1]):
             return Found(tasks=found, older=None, looked=looked)
-        after = some[-1].id
+        after, step = some[-1].id, max(step, min(2 * step, AT_ONCE))
         if looked >= LOOK_BACK or time.monotonic() - began > LONGEST:
             return Found(tasks=found, older=after, looked=looked, is_cut=True)
 

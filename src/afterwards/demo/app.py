@@ -23,8 +23,9 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
     yield
 
 
-app = FastAPI(title="Registration", lifespan=lifespan)
+app = FastAPI(title="Registration", lifespan=lifespan, debug=True)  # which opens the dashboard to this machine
 afterwards.install(app)
+app.mount("/afterwards", afterwards.dashboard())
 
 
 @app.post("/register", response_class=RedirectResponse, status_code=303)

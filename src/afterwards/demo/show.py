@@ -37,6 +37,7 @@ def _say_welcome(place: Place, app: AppProcess, mail_server: MailServer) -> None
     print(
         f"\n  Afterwards, the registration demo: {app.address}\n\n"
         f"  app           process {app.pid}; kill it, it comes back\n"
+        f"  dashboard     {app.address}/afterwards/\n"
         f"  mail server   {mail_server.address}\n"
         f"  files         {place.directory}\n"
         f'  tasks         afterwards list --url "{place.tasks_url}"\n\n'
