@@ -183,12 +183,15 @@ def _view(address: Address, looks: Event, ends: Event) -> None:
     with closing(http.client.HTTPConnection(*address, timeout=60)) as connection:
         connection.request("GET", "/live")
         stream = connection.getresponse()
+        took = 0.0
         while not ends.is_set():
             line: Any = stream.readline()
             looks.set()
             if line.startswith(b"event: changed"):
-                time.sleep(0.25)
+                time.sleep(max(0.25, took * 40))
+                began = time.perf_counter()
                 _get(address, "/")
+                took = time.perf_counter() - began
 
 
 if __name__ == "__main__":

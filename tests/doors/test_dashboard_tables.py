@@ -16,8 +16,10 @@ from afterwards import Afterwards, Retry
 from afterwards.dashboard.searching import parse
 from afterwards.dashboard.tables import known
 from afterwards.tasks import Census, State
+from tests.doors.asgi import served
 from tests.doors.dashboards import act, app_of, stored
 from tests.doors.diary import fail, note
+from tests.doors.streams import stream
 
 
 async def sleep(seconds: float) -> None:
@@ -167,3 +169,23 @@ def test_a_store_that_takes_long_to_count_is_counted_less_often_but_after_every_
     act(client, "queues", verb="pause", name="mail")
     assert "Resume" in client.get("/afterwards/queues").text
     assert len(times) == 2
+
+
+def test_open_pages_are_told_that_the_stream_is_there_also_where_counting_takes_long(
+    afterwards: Afterwards, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("afterwards.dashboard.pulse.PAUSE", 0.01)
+    monkeypatch.setattr("afterwards.dashboard.pulse.HEARTBEAT", 0.1)
+    store, times = afterwards.house.store, list[float]()
+    census = store.census
+
+    async def slow_census() -> Census:
+        times.append(time.monotonic())
+        await asyncio.sleep(0.2)  # so that the next look is in ten seconds
+        return await census()
+
+    monkeypatch.setattr(store, "census", slow_census)
+    app = app_of(afterwards, lambda request: True)
+    with served(app) as address, stream(address, "/afterwards/live") as live:
+        assert [next(live).comment for _ in range(5)] == ["still here"] * 5
+    assert len(times) == 1

@@ -48,7 +48,7 @@ class Pulse:
     def __init__(self, house: House) -> None:
         self._house = house
         self._mark: object = None
-        self._pause = PAUSE
+        self._rest = 0.0
         self._look = SharedLook(self._look_once)
         self._counted: Counted | None = None
         self._changes = 0
@@ -66,7 +66,7 @@ class Pulse:
 
     def forget(self) -> None:
         """Something has just been changed from here: count anew."""
-        self._counted = None
+        self._counted, self._rest = None, 0.0
         self._changes += 1
 
     async def beats(self, task_id: TaskId | None) -> AsyncGenerator[str]:
@@ -110,7 +110,11 @@ class Pulse:
         return counted
 
     async def _look_once(self) -> None:
-        await asyncio.sleep(self._pause)
+        rest = min(self._rest, HEARTBEAT)
+        await asyncio.sleep(max(rest, PAUSE))
+        self._rest -= rest
+        if self._rest > 0:  # too early to ask the store again, but time to say that the stream is there
+            return
         loop = asyncio.get_running_loop()
         began, store = loop.time(), self._house.store
         try:
@@ -121,7 +125,7 @@ class Pulse:
         except StoreUnavailable:
             self._mark = None
             return
-        self._pause = max(PAUSE, (loop.time() - began) * SHARE)
+        self._rest = (loop.time() - began) * SHARE
         late = {worker for worker, tally in tallies.items() if tally.lag >= LATE}
         self._mark = (
             sorted(census.by_state.items()),

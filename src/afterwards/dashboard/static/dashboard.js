@@ -4,7 +4,8 @@ const root = document.documentElement;
 const live = document.querySelector("#live");
 const lamp = document.querySelector("#lamp");
 const GRACE = 250; // milliseconds in which changes are gathered
-let source, timer;
+const SHARE = 40; // of the time, in which this page may have itself made anew
+let source, timer, took = 0;
 
 root.classList.add("has-script");
 document.addEventListener("visibilitychange", () => (document.hidden ? rest() : wake()));
@@ -40,14 +41,16 @@ function rest() {
 }
 
 function soon() {
-  clearTimeout(timer);
-  timer = setTimeout(refresh, GRACE);
+  timer ??= setTimeout(refresh, Math.max(GRACE, took * SHARE));
 }
 
 // A page with a selection stays as it is: nobody wants rows to move below his hand.
-function refresh() {
+async function refresh() {
+  timer = undefined;
   if (boxes().some((box) => box.checked)) return show("rests", "Paused while you select");
-  htmx.ajax("GET", location.href, { target: "#live", select: "#live", swap: "outerMorph" });
+  const began = performance.now();
+  await htmx.ajax("GET", location.href, { target: "#live", select: "#live", swap: "outerMorph" });
+  took = performance.now() - began;
 }
 
 function show(mood, words) {
