@@ -110,7 +110,7 @@ async def carry_out(
     was done by then is done, and doing it again goes on.
     """
     changed = 0
-    async with aclosing(_pages(store, order, search, at_once=_AT_ONCE, most=most)) as pages:
+    async with aclosing(sought(store, order, search, at_once=_AT_ONCE, most=most)) as pages:
         async for ids in pages:
             done = await verb_of(store, order)(ids, matching=search)
             changed += len(done)
@@ -121,25 +121,26 @@ async def carry_out(
 async def count(store: Store, order: Order, search: Search, *, most: int | None = None) -> int:
     """How many it would change now; no more than `most` are counted."""
     counted = 0
-    async with aclosing(_pages(store, order, search, at_once=_COUNTED_AT_ONCE, most=most)) as pages:
+    async with aclosing(sought(store, order, search, at_once=_COUNTED_AT_ONCE, most=most)) as pages:
         async for ids in pages:
             counted += len(ids)
     return counted
 
 
-async def _pages(
+async def sought(
     store: Store, order: Order, search: Search, *, at_once: int, most: int | None
 ) -> AsyncGenerator[list[TaskId]]:
+    """The ids of what it would change, `at_once` or fewer at a time, up to `most`, the newest first."""
     bookmark: Bookmark | None = None
     left = most
     while left is None or left > 0:
         limit = at_once if left is None else min(at_once, left)
-        sought = await store.seek(search, states=order.states, limit=limit, bookmark=bookmark)
-        if sought.ids:
-            yield sought.ids
-        if sought.next is None:
+        page = await store.seek(search, states=order.states, limit=limit, bookmark=bookmark)
+        if page.ids:
+            yield page.ids
+        if page.next is None:
             return
-        left, bookmark = None if left is None else left - len(sought.ids), sought.next
+        left, bookmark = None if left is None else left - len(page.ids), page.next
 
 
 def verb_of(store: Store, order: Order) -> Verb:

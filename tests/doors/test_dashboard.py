@@ -270,7 +270,13 @@ def test_a_queue_says_how_far_its_workers_are_behind(afterwards: Afterwards):
     [
         ("", ["fail", "note", "log_in"]),
         ("state:failed", ["fail", "log_in"]),
-        ("state:failed error:Permission", ["log_in"]),
+        ("state:failed error:PermissionError", ["log_in"]),
+        ("error:PermissionError", ["log_in"]),
+        ("error:Permission", []),
+        ("permission", ["log_in"]),
+        ("state:failed added:1h", ["fail", "log_in"]),
+        ("error:PermissionError added:2020-01-01 may not", ["log_in"]),
+        ("key:k1", []),
         ("function:note", ["note"]),
         ("function:tests.doors.diary:note", ["note"]),
         ("queue:default hello", ["note"]),
@@ -285,6 +291,21 @@ def test_tasks_are_found(client: TestClient, afterwards: Afterwards, query: str,
     text = client.get("/afterwards/tasks", params={"q": query}).text
     shown = re.findall(r'<th scope="row"><a href="[^"]*" title="[^"]*">(\w+)<', text)
     assert sorted(shown) == sorted(expected)
+
+
+def test_a_key_is_found_whole_but_not_what_is_hidden_in_it(client: TestClient, afterwards: Afterwards):
+    for key in ("order 7", "order 77", "token=abc-1"):
+        asyncio.run(afterwards.using(key=key, delay=60).add(note, key))
+    for query, found in {
+        'key:"order 7"': 1,
+        "key:order": 0,
+        "key:token=abc-1": 0,
+        "key:order state:waiting": 0,
+    }.items():
+        text = client.get("/afterwards/tasks", params={"q": query}).text
+        assert len(re.findall(r'id="t-[\w-]+"', text)) == found, query
+        page = client.get("/afterwards/tasks/confirm", params={"verb": "cancel", "all": "1", "q": query}).text
+        assert ("Cancel 1 task?" in page) == bool(found), query
 
 
 @pytest.mark.parametrize(
@@ -361,6 +382,17 @@ def test_all_that_match_are_counted_before_and_those_alone_are_changed(client: T
     answer = act(client, "tasks", verb="cancel", **fields)
     assert answer.headers["Location"] == "/afterwards/tasks?q=old&did=cancel&n=30"
     assert asyncio.run(afterwards.census()).by_state[State.CANCELLED] == 30
+
+
+def test_all_of_one_error_are_retried_however_many_there_are_of_others(client: TestClient, afterwards: Afterwards):
+    stored(afterwards, *[(fail, f"{number}") for number in range(12)], *[(log_in, "ada", "pw") for _ in range(3)])
+    asyncio.run(afterwards.pause("default"))
+    (link,) = re.findall(r'href="([^"]*error%3APermissionError)">Retry all', client.get("/afterwards/errors").text)
+    page = client.get(link.replace("&amp;", "&")).text
+    assert "Retry 3 tasks?" in page
+    fields = dict(re.findall(r'<input type="hidden" name="(all|q|until)" value="([^"]*)"', page))
+    assert act(client, "tasks", verb="retry", **fields).headers["Location"].endswith("did=retry&n=3")
+    assert asyncio.run(afterwards.census()).by_state[State.WAITING] == 3
 
 
 def test_some_are_selected(client: TestClient, afterwards: Afterwards):

@@ -1,21 +1,22 @@
 """What a person types to find tasks, and how it is looked for.
 
-The store finds by state, queue, function and id. What else is asked for is looked for in what the store gives, newest
-first, in redacted text only, so that nobody can guess a secret by searching; and not further back than `LOOK_BACK`.
+The store finds by state, queue, function, error, key and id. What else is asked for is looked for in what the store
+gives, newest first, in redacted text only, so that nobody can guess a secret by searching; and not further back than
+`LOOK_BACK`.
 """
 
 from __future__ import annotations
 
-import re
 import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 
+from afterwards.phrases import moment
 from afterwards.redaction import Redaction
 from afterwards.store import Store
 from afterwards.tasks import Search, State, Task, TaskId
@@ -24,7 +25,6 @@ LOOK_BACK = 50_000
 LONGEST = 2.0  # seconds of one look back; then it offers to go on
 AT_ONCE = 500
 FIELDS = ("state", "queue", "function", "key", "error", "id", "added")
-_UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +34,13 @@ class Query:
     text: str = ""
     search: Search = field(default_factory=Search)
     function: str = ""
-    key: str = ""
-    error: str = ""
     since: datetime | None = None
     words: tuple[str, ...] = ()
 
     @property
     def is_exact(self) -> bool:
         """The store alone finds it."""
-        return not (self.function or self.key or self.error or self.words or self.since)
+        return not (self.function or self.search.key or self.words or self.since)
 
     def matches(self, task: Task) -> bool:
         """Whether a redacted task is what is looked for, beyond what the store was asked."""
@@ -50,8 +48,7 @@ class Query:
         text = f"{task.name}\n{task.arguments}\n{kind}\n{message}\n{task.returned or ''}".casefold()
         return (
             self.function in task.name.casefold()
-            and self.key in (task.key or "").casefold()
-            and self.error in kind.casefold()
+            and self.search.key in (None, task.key)  # one that is hidden is not found by guessing it
             and (self.since is None or task.added >= self.since)
             and all(word in text for word in self.words)
         )
@@ -77,7 +74,15 @@ def parse(text: str) -> Query:
             query = _narrowed(query, name, value)
         else:
             words.append(part.casefold())
-    return replace(query, words=tuple(words))
+    return _with_time(replace(query, words=tuple(words)))
+
+
+def _with_time(query: Query) -> Query:
+    """Lets the store look for when it was added, where that has few to look at. Else we stop where it was earlier."""
+    search = query.search
+    if search.state in (None, State.DONE) and search.error is None and search.ids is None:
+        return query
+    return replace(query, search=replace(search, added_after=query.since), since=None)
 
 
 def _parts(text: str) -> list[str]:
@@ -103,9 +108,9 @@ def _narrowed(query: Query, name: str, value: str) -> Query:
         case "added":
             return replace(query, since=_instant(value))
         case "key":
-            return replace(query, key=value.casefold())
+            return replace(query, search=replace(search, key=value))
         case "error":
-            return replace(query, error=value.casefold())
+            return replace(query, search=replace(search, error=value))
         case _:
             return replace(query, function=value.casefold())
 
@@ -118,14 +123,10 @@ def _id(value: str) -> TaskId:
 
 
 def _instant(value: str) -> datetime:
-    ago = re.fullmatch(r"(\d{1,6})(s|min|h|d|w)", value)
     try:
-        if ago:
-            return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        instant = datetime.fromisoformat(value)
-        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise ValueError(f"added: takes how long ago, such as 90min, 2h or 7d, or a date; not {value!r}") from None
+        return moment(value, datetime.now(UTC))
+    except ValueError as error:
+        raise ValueError(f"added: {error}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

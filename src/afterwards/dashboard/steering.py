@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from uuid import UUID
@@ -16,12 +17,13 @@ from starlette.responses import Response
 from afterwards.dashboard.forms import read
 from afterwards.dashboard.searching import Query, find, parse
 from afterwards.schedules import Steer
-from afterwards.tasks import Search, State, Task, TaskId
+from afterwards.steering import Order, sought, verb_of
+from afterwards.tasks import Search, Task, TaskId
 
 if TYPE_CHECKING:
     from afterwards.dashboard.desk import Desk
 
-VERBS = {"retry": (State.DONE, State.FAILED, State.CANCELLED), "cancel": (State.WAITING, State.RUNNING)}
+ORDERS = (Order.RETRY, Order.CANCEL)
 MOST = 10_000  # in one go
 AT_ONCE = 500
 SHOWN = 10
@@ -31,26 +33,26 @@ SAID = 20  # ids that an event names
 async def confirm(desk: Desk, request: Request) -> Response:
     """Counts what an order would change, shows some of it, and asks. Changes nothing."""
     query = request.query_params
-    verb, everything = query.get("verb", ""), query.get("all") == "1"
-    _check(desk, request, verb)
+    everything = query.get("all") == "1"
+    order = _order(desk, request, query.get("verb", ""))
     try:
         wanted = parse(query.get("q", "")) if everything else _these(query.getlist("id"))
     except ValueError as error:
         raise HTTPException(400, str(error)) from error
-    count, until, some = 0, None, list[Task]()
-    async with aclosing(_changeable(desk, wanted, verb, None)) as parts:
+    until = (await desk.house.store.agenda()).now
+    counted, ids = 0, list[TaskId]()
+    async with aclosing(_found(desk, order, wanted, until)) as parts:
         async for part in parts:
-            until = until or max(task.added for task in part)
-            some += part[: SHOWN - len(some)]
-            count += len(part)
+            ids += part[: SHOWN - len(ids)]
+            counted += len(part)
     return await desk.page(
         request,
         "confirm.html",
         "tasks",
-        verb=verb,
-        count=count,
+        verb=order.value,
+        count=counted,
         most=MOST,
-        some=some,
+        some=await _shown(desk, ids),
         query=wanted.text,
         ids=[] if everything else query.getlist("id"),
         until=until,
@@ -61,8 +63,8 @@ async def confirm(desk: Desk, request: Request) -> Response:
 async def act_on_tasks(desk: Desk, request: Request) -> Response:
     """Retry or cancel; all that match are those that were counted, and none that came since."""
     form = await read(request)
-    verb, everything = form.one("verb"), form.one("all") == "1"
-    _check(desk, request, verb)
+    everything = form.one("all") == "1"
+    order = _order(desk, request, form.one("verb"))
     try:
         wanted = parse(form.one("q")) if everything else _these(form.all("id"))
         until = _instant(form.one("until"))
@@ -70,13 +72,11 @@ async def act_on_tasks(desk: Desk, request: Request) -> Response:
     except ValueError as error:
         raise HTTPException(400, str(error)) from error
     changed: list[TaskId] = []
-    async with aclosing(_changeable(desk, wanted, verb, until)) as parts:
+    async with aclosing(_found(desk, order, wanted, until)) as parts:
         async for part in parts:
-            ids = [task.id for task in part]
-            store = desk.house.store
-            changed += await (store.retry(ids) if verb == "retry" else store.cancel(ids))
-    _say(desk, request, verb, changed)
-    return desk.to(request, back, q=None if form.one("back") else wanted.text, did=verb, n=len(changed))
+            changed += await verb_of(desk.house.store, order)(part, matching=wanted.search)
+    _say(desk, request, order.value, changed)
+    return desk.to(request, back, q=None if form.one("back") else wanted.text, did=order.value, n=len(changed))
 
 
 def _instant(text: str) -> datetime | None:
@@ -117,28 +117,44 @@ async def act_on_schedule(desk: Desk, request: Request) -> Response:
     return desk.to(request, "schedules", did=verb)
 
 
-def _check(desk: Desk, request: Request, verb: str) -> None:
-    if verb not in VERBS:
+def _order(desk: Desk, request: Request, verb: str) -> Order:
+    if verb not in ORDERS:
         raise HTTPException(400, "Tasks can be retried or cancelled.")
     desk.demand(request, verb)
+    return Order(verb)
 
 
 def _these(ids: list[str]) -> Query:
     return Query(search=Search(ids=tuple(UUID(id) for id in ids)))
 
 
-async def _changeable(desk: Desk, wanted: Query, verb: str, until: datetime | None) -> AsyncGenerator[list[Task]]:
-    """Redacted tasks that match and that the verb would change, in parts, `MOST` at most; none added after `until`."""
-    count, after = 0, None
-    if wanted.search.ids == ():
-        return
-    while True:
+async def _shown(desk: Desk, ids: list[TaskId]) -> list[Task]:
+    found = await desk.house.store.find(Search(ids=tuple(ids)), limit=len(ids))
+    return [desk.redaction.task(task) for task in found]
+
+
+async def _found(desk: Desk, order: Order, wanted: Query, until: datetime | None) -> AsyncGenerator[list[TaskId]]:
+    """What matches and the order would change, in parts, `MOST` at most; nothing that was added after `until`."""
+    bound = None if until is None else until + timedelta(microseconds=1)
+    search = replace(wanted.search, added_before=bound)
+    if wanted.is_exact:
+        pages = sought(desk.house.store, order, search, at_once=AT_ONCE, most=MOST)
+    else:
+        pages = _looked_through(desk, order, replace(wanted, search=search))
+    async with aclosing(pages):
+        async for part in pages:
+            yield part
+
+
+async def _looked_through(desk: Desk, order: Order, wanted: Query) -> AsyncGenerator[list[TaskId]]:
+    """The same where the store alone does not find it."""
+    left, after = MOST, None
+    while left:
         found = await find(desk.house.store, desk.redaction, wanted, limit=AT_ONCE, after=after)
-        tasks = [task for task in found.tasks if task.state in VERBS[verb] and (until is None or task.added <= until)]
-        part = tasks[: MOST - count]
-        count += len(part)
+        part = [task.id for task in found.tasks if task.state in order.states][:left]
+        left -= len(part)
         if part:
             yield part
-        if found.older is None or found.is_cut or count >= MOST:
+        if found.older is None or found.is_cut:
             return
         after = found.older
