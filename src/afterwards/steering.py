@@ -20,7 +20,7 @@ from afterwards.retries import kind_of
 from afterwards.store import Store
 from afterwards.tasks import Bookmark, Search, State, TaskId
 
-_AT_ONCE = 500  # tasks that one write changes
+_AT_ONCE = 200  # tasks that one write changes: others wait for no more than a tenth of a second
 _COUNTED_AT_ONCE = 5_000
 
 

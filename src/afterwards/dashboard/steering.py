@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ORDERS = (Order.RETRY, Order.CANCEL)
 MOST = 10_000  # in one go
-AT_ONCE = 500
+AT_ONCE = 200
 SHOWN = 10
 SAID = 20  # ids that an event names
 
