@@ -6,6 +6,7 @@ when they are read, and when their workers have gone. What a newer version count
 
 from __future__ import annotations
 
+import contextlib
 import json
 from bisect import bisect_left
 from collections import defaultdict
@@ -54,7 +55,8 @@ class Lengths:
         places = [0] * len(self._places)
         for name, number in counts.items():
             if name.startswith(self._what) and name != self._sum:
-                places[bisect_left(BOUNDS, float(name.removeprefix(self._what)))] += number
+                with contextlib.suppress(ValueError):  # another version counts something else there
+                    places[bisect_left(BOUNDS, float(name.removeprefix(self._what)))] += number
         *up_to, count = accumulate(places)
         return Histogram(up_to=tuple(up_to), count=count, sum=counts.get(self._sum, 0) * _MICROSECOND)
 
@@ -164,12 +166,17 @@ def read_tally(text: str) -> Tally | None:
     try:
         fields = json.loads(text)
         runs = {
-            (function, queue): RunCounts(first=first, counts=counts)
+            (str(function), str(queue)): RunCounts(first=int(first), counts=_counts(counts))
             for function, queue, first, counts, *_ in fields["runs"]
         }
-        return Tally(runs=runs, counts=fields["counts"], vitals=fields["vitals"])
-    except (ValueError, TypeError, KeyError):
+        return Tally(runs=runs, counts=_counts(fields["counts"]), vitals=_counts(fields["vitals"]))
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _counts(read: dict[str, int]) -> dict[str, int]:
+    """As they were read, if all of them are numbers."""
+    return {name: int(number) for name, number in read.items()}
 
 
 def put_together(gone: Mapping[str, str], beside: Iterable[str]) -> tuple[list[str], str] | None:

@@ -72,6 +72,7 @@ def test_bounds_of_another_version_are_counted_at_the_next_that_is_not_shorter()
     assert told.up_to[BOUNDS.index(0.25)] == 0
     assert told.up_to[BOUNDS.index(0.5)] == 2
     assert told.count == 3
+    assert RUN.read({"run:longest": 9, "run:1": 2}).count == 2
 
 
 def test_tallies_add_up_and_vitals_do_not():
@@ -89,7 +90,15 @@ def test_a_tally_comes_back_as_it_was_stored():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no JSON", "[]", "3", '{"runs":[["f"]],"counts":{},"vitals":{}}', '{"counts":{}}']
+    "text",
+    [
+        *("", "no JSON", "[]", "3", '{"counts":{}}'),
+        '{"runs":[["f"]],"counts":{},"vitals":{}}',
+        '{"runs":[],"counts":[1],"vitals":{}}',
+        '{"runs":[],"counts":{"done":"many"},"vitals":{}}',
+        '{"runs":[["f","q",0,{"done":null}]],"counts":{},"vitals":{}}',
+        '{"runs":{"f":1},"counts":{},"vitals":{}}',
+    ],
 )
 def test_a_form_that_is_not_known_is_no_tally(text: str):
     assert read_tally(text) is None
