@@ -50,6 +50,7 @@ async def test_a_class_is_found_by_its_whole_name_and_by_its_bare_one_in_any_mod
     nested = await ended_with(store, worker, "shop.Mail.TimeoutError")
     await ended_with(store, worker, "shop.NotATimeoutError")
     await ended_with(store, worker, "TimeoutErrors")
+    await store.add([a_call(delay=HOUR)])
     assert await found(store, error="TimeoutError") == [nested, theirs, built_in]
     assert await found(store, error="playwright.sync.TimeoutError") == [theirs]
     assert await found(store, error="sync.TimeoutError") == [], "a name with a dot is the whole name"

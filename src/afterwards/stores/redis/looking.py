@@ -17,7 +17,7 @@ from afterwards.tasks import Bookmark, Census, Hold, Search, Sought, State, Task
 Counted = tuple[bytes, list[tuple[bytes, bytes, int]], int, int, int, list[bytes], list[bytes], int, int]
 
 _MOST_STATES = 1_000
-_LOOK = 1_000  # tasks that one script looks at, so that none takes long and others come between
+_LOOK = 500  # tasks that one script looks at, which takes the server some milliseconds; others come between
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

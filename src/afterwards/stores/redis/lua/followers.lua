@@ -109,7 +109,7 @@ end
 local function never_start(id, life, broken_by)
     leave(id, life)
     life[AFTER] = broken_by
-    set_text(id, life, 'e', unmet(broken_by))
+    set_error(id, life, unmet(broken_by))
     finish(id, life, IS_CANCELLED)
     write(id, life)
     call('ZADD', BROKEN, 0, chains.broken(id, life))

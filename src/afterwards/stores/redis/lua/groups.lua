@@ -29,13 +29,27 @@ local function groups()
     return found
 end
 
+-- Members are fetched one, two, four … at a time: a page may be made of one from each of many groups, or of one group.
+local MOST_FETCHED = 64
+
+local function fetch(group, direction)
+    local count = math.min(group.fetches or 1, MOST_FETCHED)
+    group.fetches = count * 2
+    local from = direction < 0 and math.max(group.rank - count + 1, group.first) or group.rank
+    group.fetched = call('ZRANGE', INDEX, from, math.min(from + count - 1, group.last))
+    group.before = from - 1
+end
+
 local function step(group, direction)
     group.rank = group.rank + direction
     if group.rank < group.first or group.rank > group.last then
         group.member = nil
-    else
-        group.member = call('ZRANGE', INDEX, group.rank, group.rank)[1]
+        return
     end
+    if not group.fetched or not group.fetched[group.rank - group.before] then
+        fetch(group, direction)
+    end
+    group.member = group.fetched[group.rank - group.before]
 end
 
 -- The members of these groups in the order of their sequences, from `bound` (a member, or '') on, not with it; one at a

@@ -54,7 +54,7 @@ local function receive(at)
         added, attempt, run, crashes, allowed, suspect, freed, '0', '', started, '', TOKEN, '', after, '0', '', '',
     }
     call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments, timeout, deadline}, '\0'))
-    set_text(id, life, 'e', error)
+    set_error(id, life, error)
     set_text(id, life, 'r', result)
     set_text(id, life, 'p', progress)
     set_text(id, life, 'k', key)

@@ -23,7 +23,7 @@ local function give_back(at)
     stop_running(id, life)
     life[ATTEMPT], life[CRASHES], life[SUSPECT], life[TOUCHED] = whole(life[ATTEMPT] - 1), crashes, suspect, TOKEN
     if error ~= '' then
-        set_text(id, life, 'e', error)
+        set_error(id, life, error)
     end
     if state == IS_WAITING then
         life[STARTED] = ''

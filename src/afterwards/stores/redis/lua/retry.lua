@@ -31,7 +31,7 @@ end
 
 local function wait_again(id, life, former)
     leave_ended(id, life)
-    for letter in string.gmatch('erpl', '.') do
+    for letter in string.gmatch('erplf', '.') do
         set_text(id, life, letter, '')
     end
     life[ATTEMPT], life[CRASHES], life[SUSPECT], life[STOP] = '0', '0', '0', '0'

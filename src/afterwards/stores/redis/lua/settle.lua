@@ -28,7 +28,7 @@ local function settle(life, from)
     life[TOUCHED], life[ATTEMPT] = TOKEN, whole(life[ATTEMPT] - gives_back)
     life[STARTED] = took == '' and '' or earlier(took)
     if keeps_error == '0' then
-        set_text(id, life, 'e', error)
+        set_error(id, life, error)
     end
     set_text(id, life, 'r', result)
     if progress ~= '' then

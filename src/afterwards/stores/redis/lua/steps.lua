@@ -42,7 +42,8 @@ local function has_text(life, letter)
 end
 
 -- Texts that few tasks have: e(rror), r(esult), p(rogress), l(ogs), k(ey), u(nique for), t(race), o(f its run to be kept),
--- g(ates, by what they count it), c(hain: its id, and the rest of the link), n(eeds of a step). Empty: none.
+-- g(ates, by what they count it), c(hain: its id, and the rest of the link), n(eeds of a step), f(ailure: the class of
+-- the error, so that who looks for one need not read thousands of tracebacks). Empty: none.
 local function set_text(id, life, letter, text)
     if text ~= '' then
         call('HSET', TEXTS, id .. letter, text)
@@ -53,6 +54,11 @@ local function set_text(id, life, letter, text)
         call('HDEL', TEXTS, id .. letter)
         life[HAS] = string.gsub(life[HAS], letter, '')
     end
+end
+
+local function set_error(id, life, error)
+    set_text(id, life, 'e', error)
+    set_text(id, life, 'f', string.match(error, '^{"kind": "(.-)", "message": ') or '')
 end
 
 -- The members of an index that begin with the id of a task, or of a chain.
