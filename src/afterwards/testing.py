@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, overload
+from typing import Any, ParamSpec, Protocol, TypeAlias, overload
 
 from afterwards.batch import LocalCall
+from afterwards.chains import Step
 from afterwards.errors import CannotStore
 from afterwards.formers import Formers
 from afterwards.house import House
@@ -141,33 +142,39 @@ class Recorded:
     def added(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> bool: ...
 
     @overload
-    def added(self, func: Callable[Concatenate[Any, P], Any], /, *args: P.args, **kwargs: P.kwargs) -> bool: ...
+    def added(self, func: Step, /) -> bool: ...
 
-    def added(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> bool:
+    def added(self, func: Callable[..., Any] | Step, /, *args: Any, **kwargs: Any) -> bool:
         """Whether exactly this call was added, with these arguments, however they were passed.
 
-        One of a step leaves out what it gets from the step before, as in `call(...)`.
+        A step of a chain is asked for as it was given: `tasks.added(call(add_up, "Pages"))`.
         """
-        return self.count(func, *args, **kwargs) > 0
+        return self._count(func, args, kwargs) > 0
 
     @overload
     def count(self, func: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> int: ...
 
     @overload
-    def count(self, func: Callable[Concatenate[Any, P], Any], /, *args: P.args, **kwargs: P.kwargs) -> int: ...
+    def count(self, func: Step, /) -> int: ...
 
-    def count(self, func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> int:
+    def count(self, func: Callable[..., Any] | Step, /, *args: Any, **kwargs: Any) -> int:
         """How many times exactly this call was added."""
-        wanted = self._wanted(func, args, kwargs)
+        return self._count(func, args, kwargs)
+
+    def _count(self, func: Callable[..., Any] | Step, args: tuple[object, ...], kwargs: Mapping[str, object]) -> int:
+        if isinstance(func, Step):
+            wanted = self._wanted(func)
+        else:
+            wanted = [self._house.registry.call(func, args, kwargs, AS_DECORATED)]
         return sum(any(call.name == it.name and call.arguments == it.arguments for it in wanted) for call in self.calls)
 
-    def _wanted(self, func: Callable[..., Any], args: tuple[object, ...], kwargs: Mapping[str, object]) -> list[Call]:
-        """The call; and as a step of a chain, which may leave out what the step before returns."""
+    def _wanted(self, step: Step) -> list[Call]:
+        """The call of a step that is a first one; and of one that may leave out what the step before returns."""
         made: list[Call] = []
         refused: list[Exception] = []
         for link in (None, Link(chain=new_id(), source=())):
             try:
-                made.append(self._house.registry.call(func, args, kwargs, AS_DECORATED, link))
+                made.append(self._house.registry.call(step.function, step.args, step.kwargs, AS_DECORATED, link))
             except (TypeError, ValueError, CannotStore) as error:
                 refused.append(error)
         if not made:

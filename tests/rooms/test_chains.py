@@ -342,11 +342,14 @@ def test_recorded_steps_can_be_asked_for(afterwards: Afterwards) -> None:
 
     with recorded(afterwards) as tasks:
         asyncio.run(work())
-    assert tasks.added(number, 5)
-    assert tasks.added(multiplied, 3)
-    assert tasks.added(keep)
-    assert not tasks.added(multiplied, 4)
-    assert not tasks.added(double)
+    assert tasks.added(call(number, 5))
+    assert tasks.added(number, 5), "the first one is a call like any other"
+    assert tasks.count(call(multiplied, 3)) == 1
+    assert tasks.added(call(keep))
+    assert not tasks.added(call(multiplied, 4))
+    assert not tasks.added(call(double))
+    with pytest.raises(TypeError, match="missing"):
+        tasks.added(multiplied, 3)  # type: ignore[call-overload]  # it is no step
 
 
 async def test_an_isolated_step_gets_its_result_too(afterwards: Afterwards) -> None:
@@ -506,8 +509,8 @@ def test_recorded_steps_with_more_defaults_can_be_asked_for(afterwards: Afterwar
 
     with recorded(afterwards) as tasks:
         asyncio.run(work())
-    assert tasks.added(add_up, "Pages")
-    assert not tasks.added(add_up, "Other")
+    assert tasks.added(call(add_up, "Pages"))
+    assert not tasks.added(call(add_up, "Other"))
 
 
 async def test_delays_count_from_when_the_chain_is_stored(afterwards: Afterwards) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from afterwards.errors import AfterwardsError
 from afterwards.outcomes import done
 from afterwards.schedules import Plan, Steer, Tick
-from afterwards.tasks import Claim, Note, Progress, Search, WorkerId
+from afterwards.tasks import Claim, Note, Progress, Search, State, WorkerId
 from tests.contract.builders import LEASE, TimedStore, a_call, a_card, claim_all
 
 NOBODY = WorkerId("nobody")
@@ -47,6 +47,8 @@ VERBS: dict[str, Callable[[TimedStore], Awaitable[object]]] = {
     "census": lambda store: store.census(),
     "retry": lambda store: store.retry([a_call().id]),
     "cancel": lambda store: store.cancel([a_call().id]),
+    "delete": lambda store: store.delete([a_call().id]),
+    "seek": lambda store: store.seek(Search(), states=[State.WAITING], limit=1),
     "pause": lambda store: store.pause("mail", paused=True),
     "hand_over": lambda store: store.hand_over(limit=1),
     "receive": lambda store: store.receive([]),

@@ -24,7 +24,7 @@ from fastapi import Depends, FastAPI, WebSocket
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from afterwards import SOLVED, Afterwards, BackgroundTasks, Retry, State, Task, TaskHandle, current_task
+from afterwards import SOLVED, Afterwards, BackgroundTasks, Retry, State, Task, TaskHandle, call, current_task
 from afterwards.starlette import BackgroundTasks as StarletteTasks
 from afterwards.testing import inline, recorded
 
@@ -211,6 +211,8 @@ async def test() -> None:
         added: bool = tasks.added(write, "text")
         tasks.added(write, 3)  # wrong
         tasks.count(send, 1)  # wrong
+        added = tasks.added(call(write, times=3))
+        tasks.added(call(write, "text"), 3)  # wrong
     await afterwards.drain()
 
 
