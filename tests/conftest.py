@@ -8,6 +8,11 @@ import pytest
 from tests import older_redis, servers
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors, since many tests wait for most of their time."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

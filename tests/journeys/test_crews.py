@@ -46,8 +46,8 @@ def eight_run_each_once(journey: Journey, count: int, *, timeout: float) -> None
 
 
 @pytest.mark.timeout(180)
-def test_eight_processes_run_each_of_two_thousand_tasks_once(on_store: Journey) -> None:
-    eight_run_each_once(on_store, 2_000, timeout=60)
+def test_eight_processes_run_each_of_two_thousand_tasks_once(journey: Journey) -> None:
+    eight_run_each_once(journey, 2_000, timeout=60)
 
 
 @pytest.mark.soak
@@ -80,8 +80,15 @@ SERVERS = {
 }
 
 
-@pytest.mark.parametrize("kind", SERVERS)
-@pytest.mark.parametrize("words", [("--processes", "2"), ()], ids=["supervised", "one process"])
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("postgres", ("--processes", "2")),
+        ("valkey", ()),
+        pytest.param("postgres", (), marks=pytest.mark.soak),
+        pytest.param("valkey", ("--processes", "2"), marks=pytest.mark.soak),
+    ],
+)
 def test_a_server_that_is_lost_is_told_and_no_process_ends(journey: Journey, kind: str, words: tuple[str, ...]) -> None:
     with SERVERS[kind]() as server:
         journey.store = server.url

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import pytest
 from starlette.requests import Request
@@ -16,15 +16,16 @@ from tests.doors.hostile import PLAIN, fill
 from tests.journeys.axe import complaints, program
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, ViewportSize
+
+Look: TypeAlias = "tuple[Literal['light', 'dark'], ViewportSize]"
 
 pytestmark = pytest.mark.browser
 
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "phone": {"viewport": {"width": 390, "height": 800}},
-}
+WIDE: ViewportSize = {"width": 1280, "height": 800}
+NARROW: ViewportSize = {"width": 390, "height": 800}
+BY_DAY: dict[str, Look] = {"by day": ("light", WIDE)}
+LOOKS: dict[str, Look] = {**BY_DAY, "by night": ("dark", WIDE), "on a phone": ("light", NARROW)}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def by_header(request: Request) -> Visitor | None:
     return None if may == "nothing" else Visitor(may=may, name="ada")
 
 
-@pytest.fixture(scope="module", params=["full", "empty"])
+@pytest.fixture(scope="module")
 def pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[str]]]:
     """Where the dashboard is, and the pages that it has: of a store with tasks in every state, or with nothing."""
     afterwards = Afterwards(url=f"sqlite:///{tmp_path_factory.mktemp('axe') / 'tasks.db'}", worker=False)
@@ -49,26 +50,32 @@ def pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield f"http://{host}:{port}/afterwards/", paths
 
 
-@pytest.mark.parametrize("look", LOOKS)
-def test_nobody_stumbles(chromium: Browser, axe: str, pages: tuple[str, list[str]], look: str):
-    assert stumbling_blocks(chromium, axe, pages, **LOOKS[look]) == {}
+@pytest.mark.parametrize(("pages", "looks"), [("full", LOOKS), ("empty", BY_DAY)], indirect=["pages"])
+def test_nobody_stumbles(chromium: Browser, axe: str, pages: tuple[str, list[str]], looks: dict[str, Look]):
+    assert stumbling_blocks(chromium, axe, pages, looks) == {}
 
 
+@pytest.mark.parametrize("pages", ["full"], indirect=True)
 @pytest.mark.parametrize("may", ["read", "nothing"])
 def test_nobody_stumbles_who_may_less(chromium: Browser, axe: str, pages: tuple[str, list[str]], may: str):
-    assert stumbling_blocks(chromium, axe, pages, extra_http_headers={"may": may}) == {}
+    assert stumbling_blocks(chromium, axe, pages, BY_DAY, extra_http_headers={"may": may}) == {}
 
 
-def stumbling_blocks(chromium: Browser, axe: str, pages: tuple[str, list[str]], **options: Any) -> dict[str, Any]:
+def stumbling_blocks(
+    chromium: Browser, axe: str, pages: tuple[str, list[str]], looks: dict[str, Look], **options: Any
+) -> dict[tuple[str, str], Any]:
     """What axe-core has against each page, also what it does not call serious."""
     place, paths = pages
     context = chromium.new_context(base_url=place, reduced_motion="reduce", **options)
     page = context.new_page()
-    found: dict[str, Any] = {}
+    found: dict[tuple[str, str], Any] = {}
     for path in paths:
         page.goto(path)
-        if against := complaints(page, axe):
-            found[path or "the overview"] = against
+        for name, (scheme, size) in looks.items():
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            page.set_viewport_size(size)
+            if against := complaints(page, axe):
+                found[path or "the overview", name] = against
     context.close()
     return found
 

@@ -27,7 +27,7 @@ STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
 }
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=["sqlite", *(pytest.param(kind, marks=pytest.mark.soak) for kind in ("postgres", "valkey"))])
 def on_store(request: pytest.FixtureRequest, journey: Journey) -> Journey:
     """A journey on each store, with leases that are soon renewed."""
     journey.store = STORES[request.param](request)(journey.folder)

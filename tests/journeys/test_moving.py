@@ -126,7 +126,7 @@ async def test_tasks_that_travel_are_the_same_at_the_end(route: tuple[str, ...],
             assert (await store.census()).paused == ("queue 1",)
 
 
-@pytest.mark.parametrize("kind", PLACES)
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgres", marks=pytest.mark.soak), "valkey"])
 @pytest.mark.parametrize(("when", "verb"), MOMENTS)
 async def test_a_move_may_be_killed_beside_every_step(
     when: str, verb: str, kind: str, new_place: Callable[[str, int], str]

@@ -44,10 +44,10 @@ def until_done(journey: Journey, count: int) -> None:
 def test_four_processes_make_each_tick_once_also_when_some_are_killed(on_store: Journey):
     journey = on_store
     journey.start([sys.executable, "-m", "uvicorn", "ticking:app", "--port", str(free_port()), "--workers", "4"])
-    for count in (3, 6):
+    for count in (2, 4):
         until_done(journey, count)
         os.kill(int(journey.marks("tick")[-1][0]), signal.SIGKILL)
-    until_done(journey, 12)
+    until_done(journey, 7)
     made = ticks(journey)
 
     # One for each second from the first to the last; what a kill interrupted is due anew, between two others.

@@ -136,7 +136,7 @@ def test_a_child_that_is_told_to_stop_by_itself_finishes_and_is_replaced(journey
 def test_children_are_replaced_after_max_tasks_and_nothing_is_lost_or_tried_twice(journey: Journey) -> None:
     crew = start_crew(journey, "--processes", "2", "--max-tasks", "50", "--concurrency", "10")
     crew.until_ready()
-    add(journey, *(("work", number, 0.005) for number in range(400)))
+    add(journey, *(("work", number, 0.1) for number in range(400)))
     until(lambda: journey.unfinished() == 0, "all are done", timeout=50)
     by_process = Counter(words[1] for words in journey.marks("begin"))
     assert len(by_process) >= 4, "of two places"
@@ -194,8 +194,8 @@ def test_children_that_cannot_import_end_the_supervisor_which_shows_the_error_on
     ("code", "told"),
     [
         ("raise RuntimeError('the settings are wrong')", "RuntimeError: the settings are wrong"),
-        ("afterwards = 1", "broken:afterwards is a int, not an Afterwards"),
-        ("import os; os._exit(3)", "ended with code 3"),
+        pytest.param("afterwards = 1", "broken:afterwards is a int, not an Afterwards", marks=pytest.mark.soak),
+        pytest.param("import os; os._exit(3)", "ended with code 3", marks=pytest.mark.soak),
         ("import os; os.kill(os.getpid(), 11)", "was ended by SIGSEGV"),
     ],
 )
@@ -287,7 +287,9 @@ def test_a_task_that_blocks_the_loop_is_no_illness(journey: Journey, words: tupl
     assert crew.terminate() == 0
 
 
-@pytest.mark.parametrize("words", [("--processes", "2"), ()], ids=["supervised", "one process"])
+@pytest.mark.parametrize(
+    "words", [("--processes", "2"), pytest.param((), marks=pytest.mark.soak)], ids=["supervised", "one process"]
+)
 def test_a_store_that_is_away_is_told_and_its_return_too(journey: Journey, words: tuple[str, ...]) -> None:
     crew = start_crew(journey, *words)
     crew.until_ready()

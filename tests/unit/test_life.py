@@ -87,19 +87,23 @@ def test_the_last_to_leave_tidies_up_and_those_who_come_meanwhile_hold_a_lock_al
 def test_a_forked_child_does_not_keep_its_parents_lock() -> None:
     """A child that outlived its parent would otherwise hide the parent's death."""
     reading, writing = os.pipe()
+    begun, has_begun = os.pipe()
     parent = os.fork()
     if parent == 0:  # the worker's process: begins, forks a child that stays, and dies
         mine = proof()
         mine.begin(WorkerId("w1"))
         if os.fork() == 0:
             os.close(writing)
+            os.write(has_begun, b".")
             os.read(reading, 1)
         os._exit(0)
     os.waitpid(parent, 0)
+    os.read(begun, 1)
     other = proof()
     assert other.dead([signed_on(WorkerId("w1"), other.host)]) == [WorkerId("w1")]
     os.close(writing)  # the grandchild ends
-    os.close(reading)
+    for descriptor in (reading, begun, has_begun):
+        os.close(descriptor)
 
 
 def test_without_a_directory_of_its_own_nothing_is_proved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
