@@ -119,3 +119,9 @@ def a_failure(message: str = "it went wrong") -> Failure:
 
 def ids_of(things: Sequence[Call] | Sequence[Task]) -> list[TaskId]:
     return [thing.id for thing in things]
+
+
+def above(instants: Sequence[float], count: int, period: float) -> list[float]:
+    """Where more than `count` of these instants lie within one period."""
+    ordered = sorted(instants)
+    return [first for first, last in zip(ordered, ordered[count:], strict=False) if last - first < period]

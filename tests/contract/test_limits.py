@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,6 +21,7 @@ from tests.contract.builders import (
     TimedStore,
     a_call,
     a_line,
+    above,
     claim_all,
     crash,
     end_all,
@@ -526,12 +527,6 @@ async def test_a_wait_ends_when_the_rate_lets_the_next_one_through(store: TimedS
     assert not await is_ready(store, worker)
     assert await store.wait(worker, timeout=20.0, suspects=True) is Woken.READY
     assert len(await claim_all(store, worker)) == 1
-
-
-def above(instants: Sequence[float], count: int, period: float) -> list[float]:
-    """Where more than `count` of these instants lie within one period."""
-    ordered = sorted(instants)
-    return [first for first, last in zip(ordered, ordered[count:], strict=False) if last - first < period]
 
 
 @pytest.mark.parametrize("step", [0.7, 3.3, 11.0])

@@ -45,6 +45,12 @@ async def limited(number: int, seconds: float) -> None:
     await work(number, seconds)
 
 
+@afterwards.task(name="rated", rate=os.environ.get("JOURNEY_RATE"))
+async def rated(number: int, seconds: float) -> None:
+    """The same, so many in a period in all processes."""
+    await work(number, seconds)
+
+
 @afterwards.task(name="step")
 async def step(number: int, seconds: float, value: Former[int] = 0) -> int:
     """The same, in a chain: one more than the step before."""

@@ -88,7 +88,7 @@ async def _add_one(afterwards: Afterwards, name: str, number: int, amount: float
     if name == "leak":
         await afterwards.add(_leak, number, int(amount))
     else:
-        await afterwards.add({"work": _work, "limited": _limited, "hold": _hold, "block": _block}[name], number, amount)
+        await afterwards.add(TIMED[name], number, amount)
 
 
 def opened(journey: Journey) -> contextlib.AbstractAsyncContextManager[Afterwards]:
@@ -103,6 +103,9 @@ async def _work(number: int, seconds: float) -> None: ...
 
 
 async def _limited(number: int, seconds: float) -> None: ...
+
+
+async def _rated(number: int, seconds: float) -> None: ...
 
 
 async def _hold(number: int, seconds: float) -> None: ...
@@ -122,11 +125,9 @@ async def gather(values: Former[list[int]], number: int) -> int:
     return 0
 
 
+TIMED = {"work": _work, "limited": _limited, "rated": _rated, "hold": _hold, "block": _block}
 FUNCTIONS: dict[str, Callable[..., object]] = {
-    "work": _work,
-    "limited": _limited,
-    "hold": _hold,
-    "block": _block,
+    **TIMED,
     "leak": _leak,
     "step": step,
     "gather": gather,

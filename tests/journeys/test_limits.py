@@ -13,12 +13,14 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.contract.builders import above
 from tests.journeys.harness import Journey, until
 from tests.journeys.supervised import Crew, add, start_crew
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is one process only on Windows")
 
 LIMIT = 3
+JUST_BEFORE = 0.3  # seconds
 
 
 def kill_one(journey: Journey) -> None:
@@ -79,6 +81,31 @@ def test_never_more_than_three_of_eight_processes_run_at_once_over_ten_thousand_
     crew = run_limited(on_store, 8, 10_000, kills=15, every=2.0, timeout=1500)
     never_more_than_three(on_store, 10_000, 15)
     assert crew.terminate() == 0
+
+
+def run_rated(journey: Journey, processes: int, count: int, rate: str, *, timeout: float) -> list[float]:
+    """When each of the tasks began, in seconds by the store's clock; its claim, which is counted, was just before."""
+    journey.settings["JOURNEY_RATE"] = rate
+    crew = start_crew(journey, "--processes", str(processes))
+    crew.until_ready(timeout=90)
+    add(journey, *(("rated", number, 0.0) for number in range(count)))
+    until(lambda: journey.unfinished() == 0, "all are done", timeout=timeout)
+    assert crew.terminate() == 0
+    return sorted(task.started.timestamp() for task in journey.tasks() if task.started is not None)
+
+
+def test_processes_hold_to_a_rate_together(on_store: Journey) -> None:
+    started = run_rated(on_store, 2, 60, "20/second", timeout=30)
+    assert len(started) == 60
+    assert above(started, 20, 1.0 - JUST_BEFORE) == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+def test_processes_hold_to_a_rate_together_over_minutes(on_store: Journey) -> None:
+    started = run_rated(on_store, 4, 1_500, "600/minute", timeout=200)
+    assert above(started, 600, 60.0 - JUST_BEFORE) == []
+    assert sum(start < started[0] + 120.0 for start in started) >= 0.99 * 1_200
 
 
 def test_a_killed_process_frees_its_places_within_two_seconds(on_store: Journey) -> None:
