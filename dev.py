@@ -69,6 +69,10 @@ CHECKS = (
     ("pyright", "--project", "."),  # or it would heed a file of settings in a folder above
     ("lint-imports", "--no-logo", "--no-cache"),  # its cache does not notice that an imported module has appeared
 )
+BENCH = (
+    *("python", "benchmarks/run.py", "--quick", "--workloads", "http", "request"),
+    *("--systems", "plain", "starlette", "afterwards-sqlite", "afterwards-adopted"),
+)
 FIXES = (
     ("ruff", "check", "--fix", "."),
     ("ruff", "format", "."),
@@ -83,7 +87,8 @@ COMMANDS = {
     ),
     "soak": Command("the long tests", ((*PYTEST, "-m", "soak"),), NEWEST),
     "shots": Command("the pictures of the dashboard", (("python", "-m", "docs.images.shots"),), NEWEST),
-    "bench": Command("requests per second, beside stock FastAPI", (("python", "benchmarks/http_burst.py"),), NEWEST),
+    "bench": Command("ours beside FastAPI's own background tasks, in three minutes", (BENCH,), NEWEST),
+    "bench-peers": Command("all systems under all workloads, for hours", (("python", "benchmarks/run.py"),), NEWEST),
     "docs": Command("the examples and links of the docs", ((*PYTEST, "tests/test_docs.py"),), NEWEST),
     "oldest": Command("the doors under the oldest FastAPI", (PYTEST_OLDEST,), OLDEST),
 }
@@ -108,7 +113,7 @@ def main() -> int:
 
 
 def usage() -> str:
-    lines = [f"  {name:<10}{command.promise}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<13}{command.promise}" for name, command in COMMANDS.items()]
     return "\n".join(["python3 dev.py COMMAND [arguments of what it runs]", "", *lines])
 
 

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import cast
+from typing import NamedTuple, cast
 
 _REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+
+
+class Exchange(NamedTuple):
+    """When a request was sent, by the clock of this machine, and how long its answer took; both in nanoseconds."""
+
+    began: int
+    took: int
 
 
 class Connection(asyncio.Protocol):
@@ -64,16 +71,18 @@ async def post_for(port: int, *, seconds: float, connections: int) -> tuple[list
     return took, statuses
 
 
-async def post_spaced(port: int, *, count: int, pause: float) -> list[float]:
-    """How long single requests took on an idle server, in seconds."""
-    took: list[float] = []
+async def post_spaced(port: int, *, count: int, pause: float) -> list[Exchange]:
+    """Single requests to an idle server, one every `pause` seconds."""
+    exchanges: list[Exchange] = []
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    due = time.perf_counter()
     for _ in range(count):
-        began = time.perf_counter()
+        began = time.monotonic_ns()
         writer.write(_REQUEST)
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(_length(head))
-        took.append(time.perf_counter() - began)
-        await asyncio.sleep(pause)
+        exchanges.append(Exchange(began=began, took=time.monotonic_ns() - began))
+        due += pause
+        await asyncio.sleep(max(due - time.perf_counter(), 0))
     writer.close()
-    return took
+    return exchanges

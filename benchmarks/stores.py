@@ -19,7 +19,6 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import uvloop
-from apps import no_op
 from places import STORES, store_url
 
 from afterwards import Afterwards
@@ -31,6 +30,10 @@ from afterwards.tasks import Call, WorkerCard, WorkerId
 
 CALLERS, BULK, CYCLE = 256, 500, 100
 ONE_BY_ONE = 20  # for each so many tasks of the others
+
+
+async def no_op(number: int) -> None:
+    """What every task does."""
 
 
 def main() -> None:

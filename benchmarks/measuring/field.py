@@ -1,0 +1,51 @@
+"""The systems, by name: where each has its code and its environment, and how much it is given to do."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+BENCHMARKS = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One system on one store.
+
+    `environment` is the heading of its pins, None for ours. `drain`: how many tasks one worker process drains in about
+    five seconds on two cores. `in_app`: its tasks run in the app's own process, with no worker beside it when the app
+    is measured; `alone`: they run nowhere else. Not `adds`: there are no tasks at all.
+    """
+
+    name: str
+    module: str
+    store: str
+    environment: str | None = None
+    drain: int = 0
+    in_app: bool = False
+    alone: bool = False
+    adds: bool = True
+
+    @property
+    def is_ours(self) -> bool:
+        return self.name.startswith("afterwards")
+
+    @property
+    def settings(self) -> str:
+        """What its file says of how it is set up."""
+        source = BENCHMARKS / f"{self.module.replace('.', '/')}.py"
+        return ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or ""
+
+
+OURS = (
+    Entry(name="afterwards-sqlite", module="systems.ours", store="sqlite", drain=60_000, in_app=True),
+    Entry(name="afterwards-adopted", module="systems.ours_adopted", store="sqlite", in_app=True, alone=True),
+    Entry(name="afterwards-postgres", module="systems.ours", store="postgres", drain=40_000),
+    Entry(name="afterwards-valkey", module="systems.ours", store="valkey", drain=40_000),
+)
+IN_THE_APP = (
+    Entry(name="plain", module="systems.plain", store="sqlite", in_app=True, alone=True, adds=False),
+    Entry(name="starlette", module="systems.with_starlette", store="sqlite", in_app=True, alone=True),
+)
+FIELD = {entry.name: entry for entry in (*IN_THE_APP, *OURS)}
