@@ -214,6 +214,6 @@ async def test_a_move_that_is_broken_off_says_how_far_it_came(
 
 async def test_a_terminal_sees_how_far_it_is(command: CommandLine, to: str, monkeypatch: pytest.MonkeyPatch):
     await add(command.url, FIRST_BATCH + 5)
-    monkeypatch.setattr(moving, "_is_seen", lambda: True)
+    monkeypatch.setattr("afterwards.cli.bars.is_seen", lambda: True)
     run = command.on_store("move", "--to", to)
     assert run.err == f"\r{FIRST_BATCH} of {FIRST_BATCH + 5} tasks\r{FIRST_BATCH + 5} of {FIRST_BATCH + 5} tasks\n"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from afterwards import StoreUnavailable
+from afterwards.stores.sqlite.store import SQLiteStore
 from tests.doors.cli_runs import CommandLine
 from tests.doors.cli_tasks import fail, greet, knowing
 
@@ -64,6 +67,42 @@ async def test_what_has_ended_is_pruned_and_nothing_else(command: CommandLine):
         assert command.on_store("prune").out == "0 tasks deleted that ended more than 1 d ago.\n"
         assert command.on_store("prune", "--older-than", "0", "--json").json == {"deleted": 1, "older_than": 0.0}
         assert [task.id for task in await afterwards.find()] == [waiting.id]
+
+
+async def ended(url: str, count: int) -> None:
+    async with knowing(url).opened() as afterwards:
+        for number in range(count):
+            await afterwards.add(greet, str(number))
+        await afterwards.drain()
+
+
+async def test_a_terminal_sees_how_far_pruning_is(command: CommandLine, monkeypatch: pytest.MonkeyPatch):
+    await ended(command.url, 3)
+    monkeypatch.setattr("afterwards.cli.bars.is_seen", lambda: True)
+    run = command.on_store("prune", "--older-than", "0")
+    assert run.out == "3 tasks deleted that ended more than 0 ms ago.\n"
+    assert "3 tasks" in run.err
+
+
+async def test_a_store_that_goes_away_while_pruning_is_told_with_what_was_done(
+    command: CommandLine, monkeypatch: pytest.MonkeyPatch
+):
+    await ended(command.url, 3)
+    monkeypatch.setattr("afterwards.cli.pruning._AT_ONCE", 2)
+    real, calls = SQLiteStore.prune, 0
+
+    async def away_the_second_time(self: SQLiteStore, *, older_than: timedelta, limit: int) -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise StoreUnavailable("the file is locked")
+        return await real(self, older_than=older_than, limit=limit)
+
+    monkeypatch.setattr(SQLiteStore, "prune", away_the_second_time)
+    run = command.on_store("prune", "--older-than", "0")
+    assert run.code == 1
+    assert "the file is locked. 2 tasks deleted by then; the same command goes on" in run.err
+    assert command.on_store("prune", "--older-than", "0", "--json").json == {"deleted": 1, "older_than": 0.0}
 
 
 def test_pruning_no_store_makes_none(command: CommandLine):

@@ -205,7 +205,7 @@ async def test_a_store_that_goes_away_in_between_is_told_with_what_was_done(
 
 async def test_a_terminal_sees_how_far_it_is(command: CommandLine, monkeypatch: pytest.MonkeyPatch):
     await some_failures(command.url)
-    monkeypatch.setattr("afterwards.cli.wholesale.is_seen", lambda: True)
+    monkeypatch.setattr("afterwards.cli.bars.is_seen", lambda: True)
     run = command.on_store("retry", "--all", "--yes")
     assert run.out == "3 tasks will run again.\n"
     assert "100%" in run.err

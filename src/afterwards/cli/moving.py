@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import typer
 
 from afterwards.app import Afterwards
+from afterwards.cli import bars
 from afterwards.cli.looking import exists, where
 from afterwards.cli.printing import print_json, print_text
 from afterwards.cli.trouble import Trouble, UsedWrongly
@@ -91,13 +92,9 @@ class _Progress:
             self._write("\n")
 
     def _write(self, text: str) -> None:
-        if _is_seen():
+        if bars.is_seen():
             sys.stderr.write(text)
             sys.stderr.flush()
-
-
-def _is_seen() -> bool:
-    return sys.stderr.isatty()
 
 
 def _as_json(moved: Moved) -> dict[str, int]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 
 import typer
 
 from afterwards.app import Afterwards
+from afterwards.cli.bars import bar
 from afterwards.cli.looking import exists
 from afterwards.cli.printing import print_json, print_text
 from afterwards.cli.trouble import Trouble, UsedWrongly
+from afterwards.cli.words import so_many_tasks
 from afterwards.errors import StoreUnavailable
 from afterwards.steering import Order, carry_out, count, order_for
 from afterwards.store import Store
@@ -53,13 +55,20 @@ async def _count(afterwards: Afterwards, order: Order, search: Search) -> int:
 
 
 async def _carry_out(afterwards: Afterwards, order: Order, search: Search, matched: int) -> int:
-    with _bar(order, matched) as bar:
+    done = 0
+    with bar(order, matched) as advance:
+
+        def tell(looked_at: int, changed: Sequence[TaskId]) -> None:
+            nonlocal done
+            done += len(changed)
+            advance(looked_at)
+
         async with _closed_in_the_end(afterwards) as store:
             try:
-                return await carry_out(store, order, search, tell=bar.tell)
+                return await carry_out(store, order, search, tell=tell)
             except StoreUnavailable as error:
-                done = _DONE[order].format(_tasks(bar.changed))
-                raise Trouble(f"{error}. {done} by then; the same command goes on") from error
+                told = _DONE[order].format(so_many_tasks(done))
+                raise Trouble(f"{error}. {told} by then; the same command goes on") from error
 
 
 @asynccontextmanager
@@ -73,48 +82,13 @@ async def _closed_in_the_end(afterwards: Afterwards) -> AsyncGenerator[Store]:
 
 def _agreed(order: Order, matched: int) -> bool:
     """Asked beside the answer, which may go into a file. Raises Trouble where nobody is there to be asked."""
-    typer.echo(f"{order.value.capitalize()} {_tasks(matched)}? [y/N] ", nl=False, err=True)
+    typer.echo(f"{order.value.capitalize()} {so_many_tasks(matched)}? [y/N] ", nl=False, err=True)
     answer = sys.stdin.readline()
     if not answer:
         raise Trouble("nobody said yes, and so nothing was changed; with --yes nobody is asked")
     return answer.strip().lower() in ("y", "yes")
 
 
-class _Bar:
-    """How far it is; `advance` draws that."""
-
-    def __init__(self, advance: Callable[[int], None]) -> None:
-        self._advance = advance
-        self.changed = 0
-
-    def tell(self, looked_at: int, changed: Sequence[TaskId]) -> None:
-        self.changed += len(changed)
-        self._advance(looked_at)
-
-
-@contextmanager
-def _bar(order: Order, matched: int) -> Generator[_Bar]:
-    """Drawn on a terminal only, and beside the answer."""
-    if not is_seen():
-        yield _Bar(lambda looked_at: None)
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=False) as progress:
-        line = progress.add_task(order.value, total=matched)
-        yield _Bar(lambda looked_at: progress.advance(line, looked_at))
-
-
-def is_seen() -> bool:
-    """Whether somebody sits before it."""
-    return sys.stderr.isatty()
-
-
 def _told(order: Order, matched: int, changed: int) -> str:
-    done = _DONE[order].format(_tasks(changed))
+    done = _DONE[order].format(so_many_tasks(changed))
     return f"{done}." if changed >= matched else f"{done}; {matched - changed:,} that had matched stay as they are."
-
-
-def _tasks(number: int) -> str:
-    return f"{number:,} {'task' if number == 1 else 'tasks'}"

@@ -16,6 +16,11 @@ def first_line(text: str, longest: int) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
+def so_many_tasks(number: int) -> str:
+    """`1 task`, `4,000 tasks`."""
+    return f"{number:,} {'task' if number == 1 else 'tasks'}"
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns set flush left under their headings; a column without content is left out."""
     kept = [column for column in range(len(headings)) if any(row[column] for row in rows)]
