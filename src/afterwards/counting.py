@@ -28,7 +28,7 @@ from afterwards.events import (
 )
 from afterwards.lag import LoopLag
 from afterwards.outcomes import Ending
-from afterwards.tallies import LAG, RUN, WAIT, Counts, Kind, Names, RunCounts, Tally, added_up
+from afterwards.tallies import LAG, RUN, WAIT, Counts, Kind, Names, RunCounts, Sizes, Tally, added_up
 from afterwards.tasks import Task
 
 _COUNTED = (
@@ -49,7 +49,12 @@ class _Runs:
     """Of one kind."""
 
     first: int
-    counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
+    endings: defaultdict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
+    ran: Sizes = field(default_factory=Sizes)
+    waited: Sizes = field(default_factory=Sizes)
+
+    def told(self) -> RunCounts:
+        return RunCounts(first=self.first, counts={**self.endings, **RUN.told(self.ran), **WAIT.told(self.waited)})
 
 
 @dataclass(slots=True)
@@ -58,6 +63,7 @@ class _Counted:
 
     runs: dict[Kind, _Runs] = field(default_factory=dict[Kind, _Runs])
     counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict[str, int](int))
+    lag: Sizes = field(default_factory=Sizes)
 
 
 class Counting:
@@ -78,14 +84,14 @@ class Counting:
     def note_lag(self, lag: timedelta) -> None:
         """The event loop was so late."""
         with self._lock:
-            LAG.add(self._counted.counts, lag)
+            self._counted.lag.add(lag)
 
     def take(self) -> Tally:
         """What was counted since this was asked for last: it is the caller's to keep."""
         with self._lock:
             counted, self._counted = self._counted, _Counted()
-        runs = {kind: RunCounts(first=its.first, counts=its.counts) for kind, its in counted.runs.items()}
-        return Tally(runs=runs, counts=counted.counts)
+        runs = {kind: its.told() for kind, its in counted.runs.items()}
+        return Tally(runs=runs, counts={**counted.counts, **LAG.told(counted.lag)})
 
     def before_fork(self) -> None:
         """Nothing."""
@@ -101,21 +107,21 @@ class Counting:
         """For every run: so nothing is asked or called here that need not be."""
         assert isinstance(event, TaskEnded)
         task, outcome = event.task, event.outcome
+        due = task.due if task.due is task.added else max(task.due, task.added)
         with self._lock:
-            known = self._counted.runs.get((task.name, task.queue))
-            counts = self._counts_for(task) if known is None else known.counts
-            counts[outcome.ending] += 1
-            if outcome.ending not in _NEVER_BEGAN and task.started is not None:
-                WAIT.add(counts, task.started - max(task.due, task.added))
+            runs = self._counted.runs.get((task.name, task.queue)) or self._runs_of(task)
+            runs.endings[outcome.ending] += 1
+            if task.started is not None and outcome.ending not in _NEVER_BEGAN:
+                runs.waited.add(task.started - due)
             if outcome.took:
-                RUN.add(counts, outcome.took)
+                runs.ran.add(outcome.took)
 
-    def _counts_for(self, task: Task) -> defaultdict[str, int]:
+    def _runs_of(self, task: Task) -> _Runs:
         kind = self._names.of((task.name, task.queue))
         runs = self._counted.runs.get(kind)
         if runs is None:
             runs = self._counted.runs[kind] = _Runs(stored.microseconds_at(task.started or task.due))
-        return runs.counts
+        return runs
 
     def _count(self, event: Event) -> None:
         with self._lock:

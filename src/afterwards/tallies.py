@@ -24,7 +24,8 @@ OTHERS = "(others)"  # the function or queue of those beyond that, taken togethe
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)  # seconds
 
 _MICROSECOND, _NOTHING = timedelta(microseconds=1), timedelta(0)
-_EDGES = tuple(round(bound * 1_000_000) for bound in BOUNDS)
+_EDGES = tuple(timedelta(seconds=bound) for bound in BOUNDS)
+_SHORTEST = _EDGES[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +37,38 @@ class Histogram:
     sum: timedelta
 
 
+class Sizes:
+    """How many lengths of time there were of which size, and their sum. Made to be cheap: every run adds to one."""
+
+    __slots__ = ("places", "sum")
+
+    def __init__(self) -> None:
+        self.places = [0] * (len(_EDGES) + 1)
+        self.sum = _NOTHING
+
+    def add(self, length: timedelta) -> None:
+        """One more; less than none counts as none."""
+        if length > _SHORTEST:
+            self.places[bisect_left(_EDGES, length)] += 1
+            self.sum += length
+        else:
+            self.places[0] += 1
+            if length > _NOTHING:
+                self.sum += length
+
+
 class Lengths:
-    """How lengths of time are counted, under names that begin with `what`. Sums are microseconds, so they are exact."""
+    """How sizes are told, under names that begin with `what`. Sums are microseconds, so that they are exact."""
 
     def __init__(self, what: str) -> None:
         self._what = f"{what}:"
         self._sum = f"{what}:sum"
         self._places = tuple(f"{what}:{bound:g}" for bound in (*BOUNDS, float("inf")))
 
-    def add(self, counts: defaultdict[str, int], length: timedelta) -> None:
-        """One more; less than none counts as none."""
-        microseconds = length // _MICROSECOND if length > _NOTHING else 0
-        counts[self._places[bisect_left(_EDGES, microseconds)]] += 1
-        counts[self._sum] += microseconds
+    def told(self, sizes: Sizes) -> dict[str, int]:
+        """Those that there were."""
+        places = {name: number for name, number in zip(self._places, sizes.places, strict=True) if number}
+        return {**places, self._sum: sizes.sum // _MICROSECOND} if places else {}
 
     def read(self, counts: Counts) -> Histogram:
         """What was counted; by other bounds too, as another version may have them."""

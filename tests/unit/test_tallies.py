@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -19,6 +18,7 @@ from afterwards.tallies import (
     Kind,
     Names,
     RunCounts,
+    Sizes,
     Tally,
     added_up,
     put_together,
@@ -28,10 +28,14 @@ from afterwards.tallies import (
 
 
 def counted(*lengths: float) -> Counts:
-    counts = defaultdict[str, int](int)
+    return RUN.told(sizes(*lengths))
+
+
+def sizes(*lengths: float) -> Sizes:
+    made = Sizes()
     for length in lengths:
-        RUN.add(counts, timedelta(seconds=length))
-    return counts
+        made.add(timedelta(seconds=length))
+    return made
 
 
 def a_tally(*kinds: Kind, first: int = 0, done: int = 1) -> Tally:
@@ -60,9 +64,13 @@ def test_less_than_no_time_is_none():
     assert (told.up_to[0], told.sum) == (1, timedelta(0))
 
 
+def test_of_no_lengths_nothing_is_told():
+    assert RUN.told(sizes()) == {}
+    assert RUN.told(sizes(0.003, 0.003)) == {"run:0.005": 2, "run:sum": 6_000}
+
+
 def test_lengths_of_one_kind_are_not_those_of_another():
-    counts = defaultdict[str, int](int, {"done": 7})
-    LAG.add(counts, timedelta(seconds=1))
+    counts = {"done": 7, **LAG.told(sizes(1.0))}
     assert RUN.read(counts).count == 0
     assert LAG.read(counts).count == 1
 
