@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -39,7 +40,7 @@ from afterwards.waiting import Waiting
 from afterwards.watching import Watcher
 from afterwards.worker import Worker
 
-_DRAIN_PAUSE = 0.01
+_DRAIN_PAUSE, _TIMES_AS_LONG = 0.01, 5  # seconds; and a pause is so many times longer than the count before it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,7 +319,9 @@ class House:
 
     async def _until_drained(self) -> None:
         while True:
+            began = time.monotonic()
             census = await self.store.census()
             if not census.waiting_due and not census.by_state.get(State.RUNNING, 0):
                 return
-            await asyncio.sleep(_DRAIN_PAUSE)
+            took = time.monotonic() - began
+            await asyncio.sleep(max(_DRAIN_PAUSE, took * _TIMES_AS_LONG))

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from types import ModuleType
 
 from afterwards.errors import CannotName
 from afterwards.partials import Callee, refuse_unrun
 from afterwards.started import STARTED, importable_name, started_module
+
+_NAMES = 10_000  # of which it is remembered what they consist of: every run asks
 
 
 class UnknownFunction(LookupError):
@@ -31,7 +34,7 @@ def name_of(function: Callee) -> str:
     name = name_to_be(function)
     module, qualname = _place(function)
     try:
-        found = _walk(sys.modules[module], qualname)
+        found = _walk(sys.modules[module], qualname.split("."))
     except (KeyError, AttributeError):
         found = None
     if not _same_function(found, function):
@@ -72,15 +75,16 @@ def module_of(function: Callee) -> str:
 
 def resolve(name: str) -> Callee:
     """The function that stands under `module:qualname`, its module imported if need be. Raises UnknownFunction."""
-    module_name, _, qualname = name.partition(":")
-    if not qualname:
+    module_name, path = _parts(name)
+    if not path:
         raise UnknownFunction(
             f"no function is named {name!r} in this process: the module whose decorator says so is not imported here"
         )
     module = sys.modules.get(module_name) or started_module(module_name) or _imported(module_name)
     try:
-        found = _walk(module, qualname)
+        found = _walk(module, path)
     except AttributeError:
+        qualname = ".".join(path)
         raise UnknownFunction(f"the module {module_name} has no {qualname}: renamed, moved or deleted?") from None
     if not callable(found) or isinstance(found, type):
         raise UnknownFunction(f"{name} is no function: {found!r:.100}")
@@ -92,6 +96,7 @@ def versioned(name: str, version: int) -> str:
     return name if version == 1 else f"{name}@{version}"
 
 
+@lru_cache(_NAMES)
 def parted(name: str) -> tuple[str, int]:
     """A stored name without its version, and that."""
     plain, sign, version = name.rpartition("@")
@@ -101,7 +106,7 @@ def parted(name: str) -> tuple[str, int]:
 def standing(function: Callee) -> Callee:
     """What stands at the function's own place: itself, or what a decorator wrapped around it."""
     try:
-        found = _walk(sys.modules[function.__module__], function.__qualname__)
+        found = _walk(sys.modules[function.__module__], function.__qualname__.split("."))
     except (KeyError, AttributeError):
         return function
     return found if callable(found) and function in inwards(found) else function
@@ -155,9 +160,16 @@ def _imported(name: str) -> ModuleType:
         raise BrokenModule(f"importing {name} failed: {type(error).__name__}: {error}") from error
 
 
-def _walk(module: ModuleType, qualname: str) -> object:
+@lru_cache(_NAMES)
+def _parts(name: str) -> tuple[str, tuple[str, ...]]:
+    """The module, and the way from there; none where the name has none."""
+    module_name, _, qualname = name.partition(":")
+    return module_name, tuple(qualname.split(".")) if qualname else ()
+
+
+def _walk(module: ModuleType, path: Iterable[str]) -> object:
     found: object = module
-    for part in qualname.split("."):
+    for part in path:
         found = getattr(found, part)
     return found
 

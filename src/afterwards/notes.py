@@ -59,10 +59,10 @@ class Notes:
         return None if its is None else its.progress
 
     @contextmanager
-    def logging(self, task: Task, *, is_kept: bool) -> Generator[None]:
-        """What is logged inside the block goes with its outcome, if that is wanted, and it is heard."""
+    def logging(self, task: Task) -> Generator[None]:
+        """What is logged inside the block goes with its outcome, if it is heard."""
         its = self._running.get(task.id)
-        if its is None or not is_kept:
+        if its is None:
             yield
             return
         its.logbook = Logbook()

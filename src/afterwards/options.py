@@ -47,13 +47,13 @@ class Options:
     limit_by: Callable[..., object] | None = None
     rate: Rate | None = None
 
-    def keeping(self, said: Keeps | None) -> Keeps:
-        """What is kept of a run: as the call said it, else as this does."""
-        said = said or Keeps()
-        return Keeps(
-            result=self.keep_result if said.result is None else said.result,
-            logs=self.keep_logs if said.logs is None else said.logs,
-        )
+    def keeps_result(self, said: Keeps | None) -> bool:
+        """Whether the result of a run is kept: as the call said it, else as this does."""
+        return self.keep_result if said is None or said.result is None else said.result
+
+    def keeps_logs(self, said: Keeps | None) -> bool:
+        """Whether what a run logs is kept: as the call said it, else as this does."""
+        return self.keep_logs if said is None or said.logs is None else said.logs
 
     def __post_init__(self) -> None:
         if self.max_memory is not None and not self.isolate:

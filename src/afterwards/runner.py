@@ -11,6 +11,7 @@ import contextlib
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Sequence, Set
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -34,18 +35,19 @@ from afterwards.outcomes import Ending, Outcome
 from afterwards.processes.isolation import Isolation
 from afterwards.registry import Registry
 from afterwards.solving import Solution, Solver
-from afterwards.tasks import NO_DELAY, Call, Keeps, Task, TaskId
+from afterwards.tasks import NO_DELAY, Call, Task, TaskId
 from afterwards.threads import PLACE, Raised, Threads
-from afterwards.timeouts import Limit
+from afterwards.timeouts import UNLIMITED, Limit
 from afterwards.tracing import UNTRACED, Tracing
 
 Overran: TypeAlias = Callable[[Outcome | None], None]
 
 _SOON = timedelta(seconds=1)
+_NOTHING = contextlib.nullcontext()
 _OURS = (__file__, PLACE)  # the files whose frames are nobody's matter
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Try:
     """One try of a task: what is called with what. `solution` is None where the call gives everything."""
 
@@ -53,8 +55,8 @@ class _Try:
     function: Function
     args: tuple[object, ...]
     kwargs: dict[str, object]
-    limit: Limit
-    solution: Solution | None = None
+    solution: Solution | None
+    limit: Limit = UNLIMITED
     done_in: DoneIn | None = None
     returned: object = None
     is_asked: bool = False  # to stop, though nothing may stop it
@@ -180,7 +182,7 @@ class Runner:
 
     async def _isolated(self, task: Task, began: float, isolation: Isolation) -> Outcome:
         try:
-            with self._notes.logging(task, is_kept=_keeping(task, self._registry.find(task.name)).logs is True):
+            with self._logging(task, self._registry.find(task.name)):
                 return await isolation.run(task, partial(self._notes.put, task))
         except Exception as error:  # where it was raised here is nobody's matter
             took = timedelta(seconds=time.monotonic() - began)
@@ -191,12 +193,14 @@ class Runner:
         args, kwargs = function.arguments.read(task.arguments)
         unsolved = function.arguments.unsolved(args, kwargs)
         solution = Solution(self._solver(), unsolved) if unsolved else None
-        limit = Limit(
-            task.timeout or function.options.timeout,
-            is_in_thread=lambda: task.id in self._threads.inside,
-            overran=lambda: overran(self._so_far(attempt)),
-        )
-        attempt = _Try(task=task, function=function, args=args, kwargs=kwargs, limit=limit, solution=solution)
+        attempt = _Try(task, function, args, kwargs, solution)
+        timeout = task.timeout or function.options.timeout
+        if timeout is not None:
+            attempt.limit = Limit(
+                timeout,
+                is_in_thread=lambda: task.id in self._threads.inside,
+                overran=lambda: overran(self._so_far(attempt)),
+            )
         return attempt
 
     def _so_far(self, attempt: _Try) -> Outcome | None:
@@ -212,7 +216,7 @@ class Runner:
         token = enter(attempt.task, attempt.done_in, say, lambda: attempt.is_asked)
         self._trying[attempt.task.id] = attempt
         try:
-            with self._notes.logging(attempt.task, is_kept=_keeping(attempt.task, attempt.function).logs is True):
+            with self._logging(attempt.task, attempt.function):
                 raised = attempt.limit.end(await self._raised_by(attempt))
                 if attempt.solution is not None and attempt.task.id not in self._threads.inside:
                     raised = await attempt.solution.end(raised)
@@ -226,15 +230,21 @@ class Runner:
         finally:
             del raised  # it knows this frame, and the frame what was solved: a circle that would stay for a while
 
+    def _logging(self, task: Task, function: Function) -> AbstractContextManager[object]:
+        return self._notes.logging(task) if function.options.keeps_logs(task.keeps) else _NOTHING
+
     async def _raised_by(self, attempt: _Try) -> BaseException | None:
         solution, limit = attempt.solution, attempt.limit
         try:
             limit.go_on()
             if solution is not None:
                 attempt.kwargs |= await solution.values(partial(self._in_its_thread, attempt.task, limit))
-            bound = partial(attempt.function.function, *attempt.args, **attempt.kwargs)
-            is_async = attempt.function.is_async
-            returned = bound() if is_async else await self._threads.run(attempt.task.id, limit, bound, keeping=solution)
+            function = attempt.function
+            if function.is_async:
+                returned = function.function(*attempt.args, **attempt.kwargs)
+            else:
+                bound = partial(function.function, *attempt.args, **attempt.kwargs)
+                returned = await self._threads.run(attempt.task.id, limit, bound, keeping=solution)
             if isinstance(returned, Raised):
                 return returned.error
             if inspect.isawaitable(returned):  # of a `def` function too: a plain wrapper around an `async def` one
@@ -258,7 +268,7 @@ class Runner:
     def _done(self, attempt: _Try, took: timedelta) -> Outcome:
         """It returned. What it returned is kept if it can be: its effect is there, and must not come twice."""
         outcome = outcomes.done(attempt.task.claim, took=took)
-        if not _keeping(attempt.task, attempt.function).result:
+        if not attempt.function.options.keeps_result(attempt.task.keeps):
             return outcome
         try:
             return replace(outcome, result=self._registry.write_result(attempt.function, attempt.returned))
@@ -301,10 +311,6 @@ class Runner:
             raise returned.error
         limit.check()
         return returned
-
-
-def _keeping(task: Task, function: Function) -> Keeps:
-    return function.options.keeping(task.keeps)
 
 
 def _too_late(task: Task) -> DeadlinePassed | None:

@@ -109,7 +109,7 @@ class Runs:
     def _ended(self, task: Task, run: asyncio.Task[Outcome]) -> None:
         del self._running[task.id]
         self._slots.end(task)
-        outcome = self._outcome(task, run, self._why.pop(task.id, None))
+        outcome = self._outcome(task, run, self._why.pop(task.id, None) if self._why else None)
         self._told.discard(task.id)
         if task.id in self._timed_out:  # whatever came of it later settles nothing
             self._timed_out.discard(task.id)

@@ -14,21 +14,20 @@ _PATIENCE = 5.0  # seconds that clean-up may take before a run is said to go on 
 
 
 class Limit:
-    """The timeout of one run, None for none; made in the asyncio task of that run.
+    """The timeout of one run, made in the asyncio task of that run; UNLIMITED where it has none.
 
     It counts between `go_on` and `hold`. When it is used up the run is cancelled, once; but not while it
     `is_in_thread`, where nothing stops it. `overran` is called for a run that goes on all the same.
     """
 
-    def __init__(
-        self, timeout: timedelta | None, *, is_in_thread: Callable[[], bool], overran: Callable[[], None]
-    ) -> None:
+    timeout: timedelta | None
+
+    def __init__(self, timeout: timedelta, *, is_in_thread: Callable[[], bool], overran: Callable[[], None]) -> None:
         self.timeout, self._is_in_thread, self._overran = timeout, is_in_thread, overran
-        self._left = 0.0 if timeout is None else timeout.total_seconds()
+        self._left = timeout.total_seconds()
         self._loop, self._run = asyncio.get_running_loop(), asyncio.current_task()
         self._clock: asyncio.TimerHandle | None = None
-        self._is_over = timeout is None
-        self._has_cancelled = False
+        self._is_over = self._has_cancelled = False
         self.expired = False
 
     def go_on(self) -> None:
@@ -87,6 +86,32 @@ class Limit:
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None
+
+
+class _Unlimited(Limit):
+    """No timeout. It counts nothing and remembers nothing, so that all runs without one share it."""
+
+    def __init__(self) -> None:
+        self.timeout, self.expired = None, False
+
+    def go_on(self) -> None:
+        """Nothing."""
+
+    def go_on_in_thread(self) -> None:
+        """Nothing."""
+
+    def hold(self) -> None:
+        """Nothing."""
+
+    def check(self) -> None:
+        """Nothing."""
+
+    def end(self, raised: BaseException | None) -> BaseException | None:
+        """It counts as it is."""
+        return raised
+
+
+UNLIMITED: Limit = _Unlimited()
 
 
 def _is_cancelled(run: asyncio.Task[Any] | None, raised: BaseException | None) -> bool:

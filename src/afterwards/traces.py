@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from opentelemetry.util.types import AttributeValue
 from afterwards.failures import failure_of
 from afterwards.outcomes import Outcome
 from afterwards.tasks import Call, Failure, Task
-from afterwards.tracing import UNTRACED, HowItEnded
+from afterwards.tracing import UNTRACED, UNTRACED_WRITE, HowItEnded
 
 LONGEST = 4096  # characters of a stored trace; what is passed on beside the trace itself gives way first
 _NOBODY = (trace.ProxyTracerProvider, trace.NoOpTracerProvider)
@@ -57,7 +57,7 @@ class Traces:
         """A child of the request's span, linked to those of its calls."""
         tracer = self._tracer() if self._writes else None
         if tracer is None:
-            return nullcontext()
+            return UNTRACED_WRITE
         return tracer.start_as_current_span(
             "store tasks",
             kind=SpanKind.CLIENT,

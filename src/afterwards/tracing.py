@@ -29,6 +29,13 @@ class Tracing(Protocol):
         ...
 
 
+def _tell_nobody(outcome: Outcome) -> None: ...
+
+
+UNTRACED_WRITE: AbstractContextManager[object] = nullcontext()
+_UNTRACED_RUN: AbstractContextManager[HowItEnded] = nullcontext(_tell_nobody)  # all share them: they keep nothing
+
+
 class Untraced:
     """Nobody traces."""
 
@@ -36,13 +43,10 @@ class Untraced:
         return call
 
     def storing(self, calls: Sequence[Call]) -> AbstractContextManager[object]:
-        return nullcontext()
+        return UNTRACED_WRITE
 
     def running(self, task: Task) -> AbstractContextManager[HowItEnded]:
-        return nullcontext(_tell_nobody)
+        return _UNTRACED_RUN
 
 
 UNTRACED = Untraced()
-
-
-def _tell_nobody(outcome: Outcome) -> None: ...

@@ -19,7 +19,7 @@ from afterwards.processes.process import Process
 from afterwards.processes.wire import Run
 from afterwards.registry import Registry
 from afterwards.tasks import Claim, Progress, Task
-from afterwards.timeouts import Limit
+from afterwards.timeouts import UNLIMITED, Limit
 
 CLEAN_UP = 1.0  # seconds that an `async def` function gets to clean up, before it is killed
 
@@ -42,7 +42,8 @@ class Isolation:
         Raises TimedOut, OutOfMemory, ProcessDied, CannotIsolate, UnknownFunction.
         """
         function = self._registry.find(task.name)
-        limit = Limit(task.timeout or function.options.timeout, is_in_thread=lambda: False, overran=lambda: None)
+        timeout = task.timeout or function.options.timeout
+        limit = UNLIMITED if timeout is None else Limit(timeout, is_in_thread=lambda: False, overran=lambda: None)
         token = enter(task, None)
         try:
             return await self._limited(task, function, limit, say)
