@@ -48,4 +48,36 @@ IN_THE_APP = (
     Entry(name="plain", module="systems.plain", store="sqlite", in_app=True, alone=True, adds=False),
     Entry(name="starlette", module="systems.with_starlette", store="sqlite", in_app=True, alone=True),
 )
-FIELD = {entry.name: entry for entry in (*IN_THE_APP, *OURS)}
+
+
+def _peer(name: str, store: str, drain: int, *, environment: str | None = None, module: str | None = None) -> Entry:
+    """One whose environment has its name, and whose file has the name of the environment, unless said otherwise."""
+    environment = environment or name
+    file = f"systems.with_{module or environment.replace('-', '_')}"
+    return Entry(name=name, module=file, store=store, environment=environment, drain=drain)
+
+
+ON_SQLITE = (
+    Entry(
+        name="fastapi-taskflow",
+        module="systems.with_taskflow",
+        store="sqlite",
+        environment="fastapi-taskflow",
+        in_app=True,
+        alone=True,
+    ),
+    _peer("huey-sqlite", "sqlite", 10_000, environment="huey"),
+)
+ON_REDIS = (
+    _peer("arq", "valkey", 5_000),
+    _peer("saq-redis", "valkey", 8_000, environment="saq"),
+    _peer("taskiq-list", "valkey", 12_000, environment="taskiq", module="taskiq_list"),
+    _peer("taskiq-stream", "valkey", 10_000, environment="taskiq", module="taskiq_stream"),
+    _peer("streaq", "valkey", 5_000),
+    _peer("dramatiq", "valkey", 12_000),
+    _peer("huey-redis", "valkey", 10_000, environment="huey"),
+    _peer("rq", "valkey", 1_200),
+    _peer("rq-simple", "valkey", 4_000, environment="rq", module="rq_simple"),
+    _peer("celery", "valkey", 5_000),
+)
+FIELD = {entry.name: entry for entry in (*IN_THE_APP, *OURS, *ON_SQLITE, *ON_REDIS)}

@@ -21,7 +21,8 @@ from measuring.environments import python_of
 from measuring.field import BENCHMARKS, Entry
 
 PATIENCE = 60.0  # seconds in which no task has run
-STOPS_WITHIN = 15.0
+STARTS_WITHIN = 30.0
+STOPS_WITHIN = 5.0
 LOOKS_EVERY = 0.03  # seconds; nothing is measured by it
 LOG_SHOWN = 2000  # characters
 
@@ -127,7 +128,7 @@ class Site:
             _stop(process)
 
     def _until_it_answers(self, process: int, port: int) -> None:
-        deadline = time.monotonic() + STOPS_WITHIN
+        deadline = time.monotonic() + STARTS_WITHIN
         while time.monotonic() < deadline:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 return
