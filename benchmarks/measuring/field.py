@@ -80,4 +80,12 @@ ON_REDIS = (
     _peer("rq-simple", "valkey", 4_000, environment="rq", module="rq_simple"),
     _peer("celery", "valkey", 5_000),
 )
-FIELD = {entry.name: entry for entry in (*IN_THE_APP, *OURS, *ON_SQLITE, *ON_REDIS)}
+ON_POSTGRES = (
+    _peer("procrastinate", "postgres", 2_500),
+    _peer("pgqueuer", "postgres", 40_000),
+    _peer("saq-postgres", "postgres", 2_500, environment="saq"),
+    _peer("chancy", "postgres", 5_000),
+    _peer("awa-pg", "postgres", 20_000, module="awa"),
+    _peer("oban", "postgres", 5_000),
+)
+FIELD = {entry.name: entry for entry in (*IN_THE_APP, *OURS, *ON_SQLITE, *ON_REDIS, *ON_POSTGRES)}
