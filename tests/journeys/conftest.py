@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
-from tests import databases
 from tests.journeys.browsers import browser
 from tests.journeys.harness import Journey
+from tests.journeys.places import STORES
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-# From what a test can ask for to a function that makes the URL of a store new and empty.
-STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
-    "sqlite": lambda _: lambda folder: f"sqlite:///{folder}/journey.db",
-    "postgres": lambda request: lambda _: databases.new(request),
-    "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
-}
 
 
 @pytest.fixture

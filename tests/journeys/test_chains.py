@@ -18,6 +18,7 @@ import pytest
 from afterwards import Afterwards, Chained, State, Task, call
 from afterwards.tasks import TaskId
 from tests.journeys.harness import Journey, until
+from tests.journeys.places import on
 from tests.journeys.supervised import Crew, gather, opened, start_crew, step
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is one process only on Windows")
@@ -101,6 +102,7 @@ def _needs(tasks: Mapping[TaskId, Task]) -> list[tuple[int, int]]:
     ]
 
 
+@on("sqlite", "valkey")
 @pytest.mark.timeout(200)
 def test_chains_and_groups_whose_workers_are_killed_run_each_step_in_its_turn(on_store: Journey) -> None:
     flows = add_all(on_store, chains=40, groups=4, members=20)

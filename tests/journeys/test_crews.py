@@ -6,31 +6,15 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from tests import databases, servers
+from tests import servers
 from tests.journeys.harness import Journey, until
+from tests.journeys.places import on
 from tests.journeys.supervised import NOT_WELL, add, all_tasks, let_go, ran_once_each, start_crew
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is one process only on Windows")
-
-# From what a test can ask for to a function that makes the URL of a store new and empty. More stores are added here.
-STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
-    "sqlite": lambda _: lambda folder: f"sqlite:///{folder}/journey.db",
-    "postgres": lambda request: lambda _: databases.new(request),
-    "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
-}
-
-
-@pytest.fixture(params=STORES)
-def on_store(request: pytest.FixtureRequest, journey: Journey) -> Journey:
-    """A journey on each store."""
-    journey.store = STORES[request.param](request)(journey.folder)
-    return journey
 
 
 def eight_run_each_once(journey: Journey, count: int, *, timeout: float) -> None:
@@ -56,6 +40,7 @@ def test_eight_processes_run_each_of_a_hundred_thousand_tasks_once(on_store: Jou
     eight_run_each_once(on_store, 100_000, timeout=1500)
 
 
+@on("postgres")
 def test_a_killed_childs_tasks_run_again_within_two_seconds(on_store: Journey) -> None:
     journey = on_store
     crew = start_crew(journey, "--processes", "2")

@@ -7,27 +7,21 @@ import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
 from afterwards.stores import store_for
 from afterwards.tasks import Search
-from tests import databases
 from tests.journeys.keyed import KEYS, TIMES
+from tests.journeys.places import STORES
 
 PROJECT = Path(__file__).parents[2]
 
 
-@pytest.fixture(params=["sqlite", "postgres", "valkey"])
+@pytest.fixture(params=STORES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    match request.param:
-        case "sqlite":
-            return f"sqlite:///{tmp_path}/tasks.db"
-        case "postgres":
-            return databases.new(request)
-        case _:
-            return f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}"
+    return STORES[str(request.param)](request)(tmp_path)
 
 
 def start(url: str) -> subprocess.Popen[str]:
@@ -47,7 +41,7 @@ def begin(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-@pytest.mark.parametrize("kills", [False, True], ids=["in peace", "with a kill"])
+@pytest.mark.parametrize("kills", [pytest.param(False, marks=pytest.mark.soak), True], ids=["in peace", "with a kill"])
 async def test_processes_that_add_under_the_same_keys_at_once_get_one_task_for_each(url: str, kills: bool):
     processes = [start(url) for _ in range(3)]
     for process in processes:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.contract.builders import above
 from tests.journeys.harness import Journey, until
+from tests.journeys.places import on
 from tests.journeys.supervised import Crew, add, start_crew
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is one process only on Windows")
@@ -68,6 +69,7 @@ def never_more_than_three(journey: Journey, count: int, kills: int) -> None:
     assert len(journey.marks("begin")) <= count + LIMIT * kills
 
 
+@on("postgres")
 @pytest.mark.timeout(200)
 def test_never_more_than_three_of_four_processes_run_at_once_though_some_are_killed(on_store: Journey) -> None:
     crew = run_limited(on_store, 4, 300, kills=2, every=0.3, timeout=120)
@@ -94,6 +96,7 @@ def run_rated(journey: Journey, processes: int, count: int, rate: str, *, timeou
     return sorted(task.started.timestamp() for task in journey.tasks() if task.started is not None)
 
 
+@on("sqlite")
 def test_processes_hold_to_a_rate_together(on_store: Journey) -> None:
     started = run_rated(on_store, 2, 60, "20/second", timeout=30)
     assert len(started) == 60
@@ -108,6 +111,7 @@ def test_processes_hold_to_a_rate_together_over_minutes(on_store: Journey) -> No
     assert sum(start < started[0] + 120.0 for start in started) >= 0.99 * 1_200
 
 
+@on("valkey")
 def test_a_killed_process_frees_its_places_within_two_seconds(on_store: Journey) -> None:
     journey = on_store
     crew = start_crew(journey, "--processes", "2")

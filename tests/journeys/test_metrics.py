@@ -5,34 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from afterwards import Afterwards
-from tests import databases, scrapes
+from tests import scrapes
 from tests.journeys.harness import Journey, until
+from tests.journeys.places import on
 from tests.journeys.supervised import Crew, add, let_go, start_crew
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is one process only on Windows")
-
-# From what a test can ask for to a function that makes the URL of a store new and empty.
-STORES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
-    "sqlite": lambda _: lambda folder: f"sqlite:///{folder}/journey.db",
-    "postgres": lambda request: lambda _: databases.new(request),
-    "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
-}
-
-
-@pytest.fixture(params=["sqlite", *(pytest.param(kind, marks=pytest.mark.soak) for kind in ("postgres", "valkey"))])
-def on_store(request: pytest.FixtureRequest, journey: Journey) -> Journey:
-    """A journey on each store, with leases that are soon renewed."""
-    journey.store = STORES[request.param](request)(journey.folder)
-    journey.settings["JOURNEY_LEASE"] = "3"
-    return journey
 
 
 class Scraper:
@@ -74,9 +57,11 @@ def until_another(crew: Crew, scraper: Scraper, before: list[int]) -> None:
     )
 
 
+@on("sqlite")
 @pytest.mark.timeout(240)
 def test_no_sum_falls_when_one_of_two_is_killed_and_both_are_started_anew(on_store: Journey) -> None:
     journey = on_store
+    journey.settings["JOURNEY_LEASE"] = "3"  # it is soon renewed
     crew, scraper = start_crew(journey, "--processes", "2"), Scraper(journey.url)
     before = crew.until_ready(timeout=60)
 
@@ -102,9 +87,11 @@ def test_no_sum_falls_when_one_of_two_is_killed_and_both_are_started_anew(on_sto
     assert scrapes.total(told, "afterwards_wait_seconds_count", function="work") == 500
 
 
+@on("postgres")
 @pytest.mark.timeout(240)
 def test_what_ran_in_a_killed_process_is_told_as_rescued_and_then_as_done(on_store: Journey) -> None:
     journey = on_store
+    journey.settings["JOURNEY_LEASE"] = "3"  # it is soon renewed
     crew, scraper = start_crew(journey, "--processes", "2"), Scraper(journey.url)
     before = crew.until_ready(timeout=60)
     add(journey, *(("hold", number, 0.0) for number in range(20)))

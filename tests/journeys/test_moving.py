@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -21,16 +20,10 @@ from afterwards.outcomes import Ending
 from afterwards.store import Store
 from afterwards.stores import store_for
 from afterwards.tasks import Call, State, Task
-from tests import databases
 from tests.contract.builders import a_line, a_running_task, outcome, sign_on
 from tests.journeys.harness import HERE
+from tests.journeys.places import STORES
 
-# From what a test can ask for to a function that makes, for a name, the URL of a store new and empty.
-PLACES: dict[str, Callable[[pytest.FixtureRequest], Callable[[Path], str]]] = {
-    "sqlite": lambda _: lambda path: f"sqlite:///{path}.db",
-    "postgres": lambda request: lambda _: databases.new(request),
-    "valkey": lambda request: lambda _: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
-}
 ROUTES = [("sqlite", "sqlite"), ("sqlite", "postgres", "valkey", "sqlite"), ("valkey", "postgres")]
 MOMENTS = [("before", "receive"), ("after", "receive"), ("after", "forget"), ("before", "hand_over")]
 
@@ -108,7 +101,13 @@ def move_and_die(source: str, destination: str, when: str, verb: str, count: int
 @pytest.fixture
 def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, int], str]:
     """Makes the URL of a new store of a kind, for a stage of the journey."""
-    return lambda kind, stage: PLACES[kind](request)(tmp_path / f"stage{stage}")
+
+    def make(kind: str, stage: int) -> str:
+        folder = tmp_path / f"stage{stage}"
+        folder.mkdir()
+        return STORES[kind](request)(folder)
+
+    return make
 
 
 @pytest.mark.parametrize("route", ROUTES, ids="-".join)

@@ -5,31 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
 from datetime import datetime
-from uuid import uuid4
 
 import pytest
 
-from tests import databases
 from tests.journeys.harness import Journey, free_port, until
+from tests.journeys.places import on
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is one process only on Windows")
-
-
-# From what a test can ask for to the URL of a store new and empty; None for a file in the journey's folder.
-STORES: dict[str, Callable[[pytest.FixtureRequest], str | None]] = {
-    "sqlite": lambda _: None,
-    "postgres": databases.new,
-    "valkey": lambda request: f"{request.getfixturevalue('valkey_url')}?tag={uuid4().hex}",
-}
-
-
-@pytest.fixture(params=STORES)
-def on_store(request: pytest.FixtureRequest, journey: Journey) -> Journey:
-    """A journey on each store."""
-    journey.store = STORES[request.param](request)
-    return journey
 
 
 def ticks(journey: Journey) -> list[datetime]:
@@ -40,6 +23,7 @@ def until_done(journey: Journey, count: int) -> None:
     until(lambda: len(journey.marks("tick")) >= count, f"{count} ticks have run", timeout=60)
 
 
+@on("valkey")
 @pytest.mark.timeout(200)
 def test_four_processes_make_each_tick_once_also_when_some_are_killed(on_store: Journey):
     journey = on_store
