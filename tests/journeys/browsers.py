@@ -41,8 +41,11 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(chromium: Browser, place: str, **options: Any) -> Iterator[Page]:
-    """A page on which nothing may go wrong: no error, no complaint, no dialog, no request to another host."""
+def opened(chromium: Browser, place: str, complains_of: str = "", **options: Any) -> Iterator[Page]:
+    """A page on which nothing may go wrong: no error, no complaint, no dialog, no request to another host.
+
+    `complains_of` names the status of answers that the browser itself writes a line about.
+    """
     context = chromium.new_context(base_url=place, **options)
     page, wrong = context.new_page(), list[str]()
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
@@ -51,7 +54,8 @@ def opened(chromium: Browser, place: str, **options: Any) -> Iterator[Page]:
     page.on("request", lambda it: wrong.append(it.url) if urlsplit(it.url).netloc != urlsplit(place).netloc else None)
     try:
         yield page
-        assert wrong == []
+        expected = f"the server responded with a status of {complains_of}"
+        assert [one for one in wrong if not (complains_of and expected in one)] == []
     finally:
         context.close()
 

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from afterwards.dashboard import showing
 from afterwards.dashboard.gate import NONCE, TOKEN, VISITOR
 from afterwards.dashboard.minutes import Minutes
-from afterwards.dashboard.pulse import Pulse
+from afterwards.dashboard.pulse import SEEN, Pulse
 from afterwards.errors import StoreUnavailable
 from afterwards.events import Steered
 from afterwards.harmless import harmless
@@ -31,7 +31,6 @@ except ImportError as error:
     raise ImportError("the dashboard needs Jinja2: pip install 'afterwards[dashboard]'") from error
 
 HERE = Path(__file__).parent
-STATIC = HERE / "static"
 PAGES = (
     ("", "Overview"),
     ("tasks", "Tasks"),
@@ -77,6 +76,7 @@ class Desk:
             "states": list(State),
             "did": _did(request.query_params),
             "steady": False,
+            "seen": request.scope[SEEN],
         }
         return self._answer(request, template, status, standard | values)
 

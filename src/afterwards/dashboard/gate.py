@@ -6,6 +6,7 @@ Without `auth` it is closed, but to this machine itself while the app is in debu
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote, urlsplit
 
@@ -107,15 +108,18 @@ def _with_headers(send: Send, request: Request, nonce: str) -> Send:
         "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 
+    began = time.perf_counter()
+
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
+            headers["server-timing"] = f"page;dur={(time.perf_counter() - began) * 1000:.0f}"  # the script goes by it
             headers["content-security-policy"] = policy
             headers["x-content-type-options"] = "nosniff"
             headers["referrer-policy"] = "same-origin"  # with none at all, browsers would send `Origin: null`
             headers["cross-origin-opener-policy"] = "same-origin"
             headers["x-robots-tag"] = "noindex"
-            headers.setdefault("cache-control", "no-store")
+            headers.setdefault("cache-control", "no-cache" if "etag" in headers else "no-store")  # files may be kept
             if request.scope.get(VISITOR) is not None and COOKIE not in request.cookies:
                 headers.append("set-cookie", _cookie(request))
         await send(message)

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from afterwards.dashboard import copying, steering, tables, views
+from afterwards.dashboard.pulse import SEEN
 from afterwards.streaming import EventStream
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
 
     def page(path: str, view: View) -> Route:
         async def endpoint(request: Request) -> Response:
+            request.scope[SEEN] = desk.pulse.seen  # before anything is read that may change meanwhile
             return await view(desk, request)
 
         return Route(path, endpoint, methods=["GET"])
@@ -56,9 +58,9 @@ def routes(desk: Desk) -> list[BaseRoute]:
 
 
 async def live(desk: Desk, request: Request) -> Response:
-    """Says `changed` whenever an open page should be fetched again."""
-    task_id = request.query_params.get("task")
+    """Says `changed` whenever an open page should be fetched again: at once, if it is not what the page has `seen`."""
+    task_id, seen = request.query_params.get("task"), request.query_params.get("seen", "")
     try:
-        return EventStream(desk.pulse.beats(None if task_id is None else UUID(task_id)))
+        return EventStream(desk.pulse.beats(None if task_id is None else UUID(task_id), seen))
     except ValueError as error:
         raise HTTPException(400, "That is no task's id.") from error

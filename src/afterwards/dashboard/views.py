@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from afterwards.dashboard.charts import chart
-from afterwards.dashboard.pulse import LATE
+from afterwards.dashboard.pulse import LATE, mark_of
 from afterwards.dashboard.sampling import frames, paces, ran, slots, waited
 from afterwards.dashboard.showing import length, line
 from afterwards.errors import UnknownTask
@@ -100,9 +100,10 @@ async def one_task(desk: Desk, request: Request) -> Response:
     """Everything that is known about one."""
     task_id = request.path_params["task_id"]
     try:
-        task = desk.redaction.task(await desk.house.get(task_id))
+        found = await desk.house.get(task_id)
     except UnknownTask as error:
         return await desk.refuse(request, "There is no such task", str(error), 404)
+    task = desk.redaction.task(found)
     steps = frames(task.error.traceback) if task.error else []
     former = None if task.link is not None else task.after
     before = await _found(desk, () if former is None else (former,))
@@ -111,6 +112,7 @@ async def one_task(desk: Desk, request: Request) -> Response:
         "task.html",
         "tasks",
         task=task,
+        seen=mark_of(found),
         former=former,
         before=before[0] if before else None,
         needs=[] if task.link is None else await _found(desk, task.link.needs[:MOST_NEEDS]),

@@ -3,12 +3,15 @@
 const root = document.documentElement;
 const live = document.querySelector("#live");
 const lamp = document.querySelector("#lamp");
-const GRACE = 250; // milliseconds in which changes are gathered
-const SHARE = 40; // of the time, in which this page may have itself made anew
-let source, timer, took = 0;
+const GRACE = 100; // milliseconds in which changes are gathered
+const SHARE = 40; // of the server's time, in which it may be asked for this page anew
+const AGAIN = 3000; // milliseconds until a stream that was refused is tried again
+const REFUSED = { 403: "Not for you any more", 404: "Not kept any more", 503: "The store is away" };
+let source, timer, notBefore = 0, missed = false;
 
 root.classList.add("has-script");
 document.addEventListener("visibilitychange", () => (document.hidden ? rest() : wake()));
+document.addEventListener("htmx:before:swap", (event) => event.detail.ctx.response.status === 200 || event.preventDefault());
 document.addEventListener("change", (event) => {
   if (event.target.id === "every") boxes().forEach((box) => { box.checked = event.target.checked; });
   counted();
@@ -23,34 +26,76 @@ document.addEventListener("keydown", (event) => {
 addEventListener("pagehide", rest);
 addEventListener("pageshow", (event) => event.persisted && wake());
 document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
-if (live?.dataset.live) wake(false);
+forgetWhatWasDone();
+wake();
 
-function wake(look = true) {
-  if (!live?.dataset.live || source) return;
+// The server says at once if the page has missed something.
+function wake() {
+  if (!live?.dataset.live || source || document.hidden) return;
   source = new EventSource(live.dataset.live);
   source.addEventListener("open", () => show("live", "Live"));
-  source.addEventListener("error", () => show("away", "Not connected"));
+  source.addEventListener("error", away);
   source.addEventListener("changed", soon);
-  if (look) soon();
 }
 
 function rest() {
   source?.close();
-  source = undefined;
+  clearTimeout(timer);
+  source = timer = undefined;
   show("rests", "Paused");
 }
 
+// Browsers come back by themselves to a server that is away, but not to one that has refused, as a proxy does meanwhile.
+function away() {
+  show("away", "Not connected");
+  if (source?.readyState !== EventSource.CLOSED) return;
+  source = undefined;
+  setTimeout(wake, AGAIN);
+}
+
 function soon() {
-  timer ??= setTimeout(refresh, Math.max(GRACE, took * SHARE));
+  timer ??= setTimeout(refresh, Math.max(GRACE, notBefore - performance.now()));
 }
 
 // A page with a selection stays as it is: nobody wants rows to move below his hand.
 async function refresh() {
   timer = undefined;
-  if (boxes().some((box) => box.checked)) return show("rests", "Paused while you select");
+  missed = boxes().some((box) => box.checked);
+  if (missed) return show("rests", "Paused while you select");
   const began = performance.now();
-  await htmx.ajax("GET", location.href, { target: "#live", select: "#live", swap: "outerMorph" });
-  took = performance.now() - began;
+  const answer = await picture();
+  notBefore = performance.now() + SHARE * (spent() ?? performance.now() - began);
+  if (!source) return;
+  if (answer === 200) show("live", "Live");
+  else show("away", REFUSED[answer] ?? "Not connected");
+}
+
+// What is not the page leaves the old one standing.
+async function picture() {
+  let status = 0;
+  const note = (event) => { status = event.detail.ctx.response.status; };
+  performance.clearResourceTimings();
+  document.addEventListener("htmx:before:response", note);
+  try {
+    await htmx.ajax("GET", location.href, { target: "#live", select: "#live", swap: "outerMorph" });
+  } catch { /* the server is away, and the stream will say so */ }
+  document.removeEventListener("htmx:before:response", note);
+  return status;
+}
+
+// How long the server needed for the picture, in milliseconds, if this browser tells.
+function spent() {
+  const entries = performance.getEntriesByType("resource").filter((entry) => entry.initiatorType === "fetch");
+  return entries.at(-1)?.serverTiming?.[0]?.duration;
+}
+
+// Loaded again, or come back to, a page does not say once more what was done.
+function forgetWhatWasDone() {
+  const place = new URL(location.href);
+  if (!place.searchParams.has("did")) return;
+  place.searchParams.delete("did");
+  place.searchParams.delete("n");
+  history.replaceState(history.state, "", place);
 }
 
 function show(mood, words) {
@@ -66,5 +111,7 @@ function boxes() {
 function counted() {
   const count = boxes().filter((box) => box.checked).length;
   document.querySelectorAll("[data-selected]").forEach((place) => { place.textContent = count ? ` (${count})` : ""; });
-  if (!count && source) show("live", "Live");
+  if (count || !source) return;
+  show("live", "Live");
+  if (missed) soon();
 }
