@@ -32,6 +32,7 @@ class Act(StrEnum):
 
     RETRY = "retry"
     CANCEL = "cancel"
+    DELETE = "delete"
     COPY = "copy"
     PAUSE = "pause"
     RESUME = "resume"
@@ -47,8 +48,8 @@ class Visitor:
     """Somebody who was let in. `name` is who it is, for the log of what he does.
 
     `may` is `"read"`, `"all"`, or the actions that he may take beside looking: `{"retry", "cancel"}`, of `retry`,
-    `cancel` and `copy` for tasks, `pause` and `resume` for queues and schedules, `run` and `forget` for schedules.
-    Raises ValueError for any other word.
+    `cancel`, `delete` and `copy` for tasks, `pause` and `resume` for queues and schedules, `run` and `forget` for
+    schedules. Raises ValueError for any other word.
 
     Example:
         `return Visitor(may={"retry", "cancel"}, name=user.email)` in the function that is given as `auth=`

@@ -431,7 +431,7 @@ def test_schedules_are_paused_resumed_and_run(client: TestClient, afterwards: Af
     [
         ("queues", {"verb": "drop", "name": "a"}),
         ("queues", {"verb": "pause", "name": ""}),
-        ("tasks", {"verb": "delete"}),
+        ("tasks", {"verb": "explode"}),
         ("tasks", {"verb": "retry", "id": "seven"}),
         ("tasks", {"verb": "retry", "all": "1", "q": "state:asleep"}),
     ],

@@ -34,12 +34,13 @@ def client(afterwards: Afterwards) -> Iterator[TestClient]:
         yield client
 
 
-def orders(task: Task) -> dict[Act, tuple[str, dict[str, Any]]]:
+def orders(task: Task, other: Task) -> dict[Act, tuple[str, dict[str, Any]]]:
     """A form for each action."""
     this, schedule = {"id": str(task.id)}, {"name": "sweep"}
     return {
         Act.RETRY: ("tasks", {"verb": "retry"} | this),
         Act.CANCEL: ("tasks", {"verb": "cancel"} | this),
+        Act.DELETE: ("tasks", {"verb": "delete", "id": str(other.id)}),
         Act.COPY: ("copy", this),
         Act.PAUSE: ("queues", {"verb": "pause", "name": "mail"}),
         Act.RESUME: ("schedules", {"verb": "resume"} | schedule),
@@ -50,10 +51,10 @@ def orders(task: Task) -> dict[Act, tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("may", list(Act))
 def test_who_may_do_one_thing_does_that_and_nothing_else(client: TestClient, afterwards: Afterwards, may: Act):
-    (task,) = stored(afterwards, (fail, "a"))
+    tasks = stored(afterwards, (fail, "a"), (fail, "b"))
     asyncio.run(afterwards.house.store.plan([PLAN], starting=True))
     client.headers["may"] = may
-    answers = {action: act(client, path, **fields).status_code for action, (path, fields) in orders(task).items()}
+    answers = {action: act(client, path, **fields).status_code for action, (path, fields) in orders(*tasks).items()}
     assert answers == {action: 303 if action is may else 403 for action in Act}
 
 
@@ -73,6 +74,7 @@ def test_what_is_refused_changes_nothing_and_is_said(client: TestClient, afterwa
         ("retry", {"Retry", "Retry …", "Retry all …"}),
         ("cancel", {"Cancel", "Cancel …"}),
         ("copy", {"Run a copy"}),
+        ("delete", {"Delete", "Delete …"}),
         ("pause", {"Pause"}),
         ("run", {"Run now"}),
     ],
@@ -129,14 +131,14 @@ def test_what_is_no_task_has_no_copy(client: TestClient, afterwards: Afterwards,
 def test_every_action_stands_on_a_page_and_in_the_log_with_who_did_it(
     client: TestClient, afterwards: Afterwards, caplog: pytest.LogCaptureFixture
 ):
-    (task,) = stored(afterwards, (fail, "a"))
+    task, other = stored(afterwards, (fail, "a"), (fail, "b"))
     asyncio.run(afterwards.house.store.plan([PLAN], starting=True))
     assert "Nobody has done anything yet" in client.get("/afterwards/actions").text
     said: list[Steered] = []
     afterwards.hear(said.append, Steered)  # type: ignore[arg-type]  # it hears no other kind
     asyncio.run(afterwards.pause("default"))
     with caplog.at_level(logging.INFO, "afterwards"):
-        for path, fields in orders(task).values():
+        for path, fields in orders(task, other).values():
             act(client, path, **fields)
     assert [event.verb for event in said] == list(Act)
     assert {event.by for event in said} == {"ada"}

@@ -159,6 +159,7 @@ _REFUSED = {
 _DONE = {
     "retry": "{} will run again.",
     "cancel": "{} cancelled, or asked to stop.",
+    "delete": "{} deleted.",
     "pause": "Paused.",
     "resume": "Resumed.",
     "run": "Asked to run once, now.",

@@ -132,7 +132,7 @@ class Pulse:
         if self._rest > 0:  # too early to ask the store again, but time to say that the stream is there
             return
         try:
-            mark = await self._glance(), await self._counting()
+            mark: object = (await self._glance(), await self._counting())
         except StoreUnavailable:
             mark = "away"
         self._number += mark != self._mark

@@ -13,6 +13,7 @@ from afterwards import harmless
 from afterwards.dashboard.sampling import runs, waits
 from afterwards.phrases import ago, ahead, amount, duration
 from afterwards.quotas import Quota
+from afterwards.steering import Order
 from afterwards.tasks import Hold, Progress, State, Task
 from afterwards.visitors import Act, Visitor
 
@@ -159,6 +160,11 @@ def rights(who: Visitor) -> str:
     return "may look" if not may else "may do all" if len(may) == len(Act) else f"may look, {', '.join(may)}"
 
 
+def orders(who: Visitor) -> list[str]:
+    """What he may do to many tasks at once."""
+    return [order for order in Order if who.can(order)]
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "amount": amount,
     "exact": exact,
@@ -182,4 +188,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "waits": waits,
     "runs": runs,
     "rights": rights,
+    "orders": orders,
 }

@@ -1,4 +1,4 @@
-"""What people do from the dashboard: retry and cancel, one, some or all that match; queues; schedules."""
+"""What people do from the dashboard: retry, cancel and delete, one, some or all that match; queues; schedules."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from afterwards.dashboard.forms import read
 from afterwards.dashboard.searching import Query, find, parse
 from afterwards.schedules import Steer
 from afterwards.steering import Order, sought, verb_of
-from afterwards.tasks import Search, Task, TaskId
+from afterwards.tasks import Search, State, Task, TaskId
 
 if TYPE_CHECKING:
     from afterwards.dashboard.desk import Desk
 
-ORDERS = (Order.RETRY, Order.CANCEL)
 MOST = 10_000  # in one go
 AT_ONCE = 200
 SHOWN = 10
@@ -36,7 +35,7 @@ async def confirm(desk: Desk, request: Request) -> Response:
     everything = query.get("all") == "1"
     order = _order(desk, request, query.get("verb", ""))
     try:
-        wanted = parse(query.get("q", "")) if everything else _these(query.getlist("id"))
+        wanted = _all(order, query.get("q", "")) if everything else _these(query.getlist("id"))
     except ValueError as error:
         raise HTTPException(400, str(error)) from error
     until = (await desk.house.store.agenda()).now
@@ -54,6 +53,7 @@ async def confirm(desk: Desk, request: Request) -> Response:
         most=MOST,
         some=await _shown(desk, ids),
         query=wanted.text,
+        only_failed=everything and wanted.search != parse(wanted.text).search,
         ids=[] if everything else query.getlist("id"),
         until=until,
         steady=True,
@@ -61,14 +61,14 @@ async def confirm(desk: Desk, request: Request) -> Response:
 
 
 async def act_on_tasks(desk: Desk, request: Request) -> Response:
-    """Retry or cancel; all that match are those that were counted, and none that came since."""
+    """Retry, cancel or delete; all that match are those that were counted, and none that came since."""
     form = await read(request)
     everything = form.one("all") == "1"
     order = _order(desk, request, form.one("verb"))
     try:
-        wanted = parse(form.one("q")) if everything else _these(form.all("id"))
+        wanted = _all(order, form.one("q")) if everything else _these(form.all("id"))
         until = _instant(form.one("until"))
-        back = f"tasks/{UUID(form.one('back'))}" if form.one("back") else "tasks"
+        back = f"tasks/{UUID(form.one('back'))}" if form.one("back") and order is not Order.DELETE else "tasks"
     except ValueError as error:
         raise HTTPException(400, str(error)) from error
     changed: list[TaskId] = []
@@ -118,10 +118,18 @@ async def act_on_schedule(desk: Desk, request: Request) -> Response:
 
 
 def _order(desk: Desk, request: Request, verb: str) -> Order:
-    if verb not in ORDERS:
-        raise HTTPException(400, "Tasks can be retried or cancelled.")
+    if verb not in set(Order):
+        raise HTTPException(400, "Tasks can be retried, cancelled or deleted.")
     desk.demand(request, verb)
     return Order(verb)
+
+
+def _all(order: Order, text: str) -> Query:
+    """What matches. To be retried, those that have failed, unless a state is named: nobody means to run all again."""
+    query = parse(text)
+    if order is Order.RETRY and query.search.state is None:
+        return replace(query, search=replace(query.search, state=State.FAILED))
+    return query
 
 
 def _these(ids: list[str]) -> Query:
