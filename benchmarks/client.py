@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import NamedTuple, cast
 
+ANSWERS_WITHIN = 60.0  # seconds, or what is measured hangs
 _REQUEST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -59,7 +60,7 @@ def _length(head: bytes) -> int:
 
 
 async def post_for(port: int, *, seconds: float, connections: int) -> tuple[list[float], dict[bytes, int]]:
-    """How long each request took, in seconds, and how often each status came."""
+    """How long each request took, in seconds, and how often each status came. Raises TimeoutError."""
     took: list[float] = []
     statuses: dict[bytes, int] = {}
     loop, until = asyncio.get_running_loop(), time.perf_counter() + seconds
@@ -67,7 +68,8 @@ async def post_for(port: int, *, seconds: float, connections: int) -> tuple[list
         (await loop.create_connection(lambda: Connection(took, statuses, until), "127.0.0.1", port))[1]
         for _ in range(connections)
     ]
-    await asyncio.gather(*(protocol.finished for protocol in protocols))
+    async with asyncio.timeout(seconds + ANSWERS_WITHIN):
+        await asyncio.gather(*(protocol.finished for protocol in protocols))
     return took, statuses
 
 

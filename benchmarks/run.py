@@ -121,9 +121,10 @@ def _measure(
     except LeftOut as reason:
         cells[entry.name] = Cell(trouble=str(reason))
         outcome = {"left_out": str(reason)}
-    except Refused as reason:
-        cells[entry.name] = cell.with_refused(f"round {number} refused: {reason}")
-        outcome = {"refused": str(reason)}
+    except Exception as error:  # whatever it is, hours of other cells go on, and the exit tells
+        refusal = str(error) if isinstance(error, Refused) else repr(error)
+        cells[entry.name] = cell.with_refused(f"round {number} refused: {refusal}")
+        outcome = {"refused": refusal}
     write({"round": number, "workload": workload, "system": entry.name, **outcome})
 
 

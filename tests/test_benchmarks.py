@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from measuring import site
 from measuring.draining import rate
-from measuring.environments import PINS, pins
+from measuring.environments import PINS, CannotInstall, make, pins
 from measuring.field import FIELD, Entry
 from measuring.tables import Cell, table
+from places import Place
 from systems.record import Record
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -63,6 +65,24 @@ def test_a_table_has_medians_ratios_dashes_and_reasons():
     assert lines[2] == ["ours", "2.50", "500", "1.50"]
     assert lines[3] == ["away", "–", "–", "–"]
     assert ["away:", "cannot", "be", "installed", "here"] in lines
+
+
+def test_a_cell_whose_tasks_do_not_all_run_is_refused_with_what_its_processes_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(site, "PATIENCE", 0.1)
+    measured = site.Site(entry=FIELD["starlette"], place=Place(url="sqlite://"), folder=tmp_path)
+    record = measured.new_record(2)
+    record.runs[0] = 1
+    (tmp_path / "worker-0.log").write_text("out of tasks")
+
+    with pytest.raises(site.Refused, match=r"1 of 2 tasks have run.*out of tasks"):
+        measured.until_run(record, 2)
+
+
+def test_a_peer_without_pins_cannot_be_installed_and_the_reason_is_said():
+    with pytest.raises(CannotInstall, match=r"pins.txt has no heading \[nobody\]"):
+        make("nobody")
 
 
 @pytest.mark.parametrize("entry", FIELD.values(), ids=lambda entry: entry.name)

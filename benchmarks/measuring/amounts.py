@@ -63,11 +63,17 @@ def history(entry: Entry, sizes: Sizes) -> Figures:
     if not entry.is_ours or entry.alone or entry.store == "valkey":
         raise LeftOut("only the SQL stores of ours are filled with what has ended")
     count = round(entry.drain * sizes.part)
-    without = drained(entry, count).per_second
-    beside = drained(entry, count, beside=lambda site: _fill(site, sizes.history)).per_second
-    assert without is not None, "one process has always begun"
-    assert beside is not None, "one process has always begun"
-    return {"with /s": beside, "without /s": without, "with / without": round(beside / without, 3)}
+    without = drained(entry, count)
+    beside = drained(entry, count, beside=lambda site: _fill(site, sizes.history))
+    assert without.per_second is not None, "one process has always begun"
+    assert beside.per_second is not None, "one process has always begun"
+    return {
+        "with / without": round(beside.per_second / without.per_second, 3),
+        "with /s": beside.per_second,
+        "without /s": without.per_second,
+        "with µs": round(beside.worker_microseconds + beside.store_microseconds, 1),
+        "without µs": round(without.worker_microseconds + without.store_microseconds, 1),
+    }
 
 
 def _of_app(entry: Entry, sizes: Sizes) -> Figures:

@@ -75,17 +75,17 @@ ON_REDIS = (
     _peer("taskiq-stream", "valkey", 10_000, environment="taskiq", module="taskiq_stream"),
     _peer("streaq", "valkey", 5_000),
     _peer("dramatiq", "valkey", 12_000),
-    _peer("huey-redis", "valkey", 10_000, environment="huey"),
+    _peer("huey-redis", "valkey", 15_000, environment="huey"),
     _peer("rq", "valkey", 1_200),
-    _peer("rq-simple", "valkey", 4_000, environment="rq", module="rq_simple"),
+    _peer("rq-simple", "valkey", 2_000, environment="rq", module="rq_simple"),
     _peer("celery", "valkey", 5_000),
 )
 ON_POSTGRES = (
     _peer("procrastinate", "postgres", 2_500),
     _peer("pgqueuer", "postgres", 40_000),
     _peer("saq-postgres", "postgres", 2_500, environment="saq"),
-    _peer("chancy", "postgres", 5_000),
+    _peer("chancy", "postgres", 10_000),
     _peer("awa-pg", "postgres", 20_000, module="awa"),
-    _peer("oban", "postgres", 5_000),
+    _peer("oban", "postgres", 8_000),
 )
 FIELD = {entry.name: entry for entry in (*IN_THE_APP, *OURS, *ON_SQLITE, *ON_REDIS, *ON_POSTGRES)}

@@ -21,6 +21,7 @@ from measuring.environments import python_of
 from measuring.field import BENCHMARKS, Entry
 
 PATIENCE = 60.0  # seconds in which no task has run
+ADDS_WITHIN = 1200.0  # of which a hundred times the usual tasks take a slow system minutes
 STARTS_WITHIN = 30.0
 STOPS_WITHIN = 5.0
 LOOKS_EVERY = 0.03  # seconds; nothing is measured by it
@@ -62,6 +63,7 @@ class Site:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                timeout=ADDS_WITHIN,
                 check=False,
             )
         if done.returncode != 0:
