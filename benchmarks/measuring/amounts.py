@@ -20,6 +20,7 @@ from measuring.sizes import Figures, Sizes
 from measuring.speed import CONNECTIONS, WARM, has_worker
 
 TEXTS = {"300 B": (300, 1.0), "50 KB": (50_000, 0.05)}  # characters, and what part of the usual number of tasks
+LEAST = 2_000  # tasks in a drain, or the hundred that begin at once make its rate
 UNIT = 0.25  # of an entry's tasks: about a second's work
 CALMS_WITHIN = 2.0  # seconds
 SAMPLES_EVERY = 0.25  # seconds
@@ -33,7 +34,8 @@ def wide(entry: Entry, sizes: Sizes) -> Figures:
         with site_for(entry) as site:
             answer = cast("dict[str, float]", site.ask("one", length, sizes.seconds / 2))
         figures[f"{name} one by one /s"] = round(answer["added"] / answer["seconds"], 1)
-        count = max(round(entry.drain * sizes.part * part), 100)
+        usual = round(entry.drain * sizes.part)
+        count = max(round(usual * part), min(usual, LEAST))
         done = drained(entry, count, text=length)
         if done.per_second is not None:
             figures[f"{name} drain /s"] = done.per_second

@@ -78,6 +78,7 @@ async def _fill(adder: Adder, text: str, numbers: range) -> None:
 async def _paced(adder: Adder, what: str, text: str, seconds: float) -> dict[str, object]:
     if what == "bulk" and not _has_bulk(adder):
         return {"left_out": LEFT_OUT}
+    await _add(adder, 0, text)  # the first connects
     began = time.perf_counter()
     added = await _PACED[what](adder, text, began + seconds)
     return {"added": added, "seconds": time.perf_counter() - began}
