@@ -157,5 +157,6 @@ def _unpacked(stored: str | None) -> Context:
     try:
         carrier: object = json.loads(stored or "{}")
     except ValueError:
-        carrier = None
-    return propagate.extract(cast("dict[str, str]", carrier), Context()) if isinstance(carrier, dict) else Context()
+        return Context()
+    items = cast("dict[str, object]", carrier).items() if isinstance(carrier, dict) else ()
+    return propagate.extract({name: value for name, value in items if isinstance(value, str)}, Context())

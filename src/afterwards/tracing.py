@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 from afterwards.outcomes import Outcome
 from afterwards.tasks import Call, Task
@@ -50,3 +52,17 @@ class Untraced:
 
 
 UNTRACED = Untraced()
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def trace_id(stored: str | None) -> str | None:
+    """In which trace a task was added, by what is stored with it; None where that says nothing in the usual words."""
+    try:
+        carrier: object = json.loads(stored or "null")
+    except ValueError:
+        return None
+    if not isinstance(carrier, dict):
+        return None
+    found = _TRACEPARENT.match(str(cast("dict[str, object]", carrier).get("traceparent")))
+    return found[1] if found else None

@@ -6,6 +6,8 @@ import asyncio
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,17 @@ import pytest
 from fastapi.testclient import TestClient
 
 from afterwards import Afterwards, Retry
+from afterwards.dashboard.completing import completions
 from afterwards.dashboard.searching import parse
 from afterwards.dashboard.tables import known
-from afterwards.tasks import Census, State
+from afterwards.ids import new_id
+from afterwards.tasks import Call, Census, Failure, State, Task, WorkerId, first_run
 from tests.doors.asgi import served
 from tests.doors.dashboards import act, app_of, stored
 from tests.doors.diary import fail, note
 from tests.doors.streams import stream
+
+NOW = datetime(2031, 2, 3, tzinfo=UTC)
 
 
 async def sleep(seconds: float) -> None:
@@ -132,6 +138,30 @@ def test_and_stands_beside_what_can_be_done_to_all(client: TestClient, afterward
     assert "All that match</legend>" in client.get("/afterwards/tasks?q=state:failed+a").text
 
 
+# What a search can be completed with
+
+
+def a_failed_task(name: str, queue: str, kind: str) -> Task:
+    call = Call(id=new_id(), name=name, arguments="{}", queue=queue)
+    return replace(
+        first_run(call, now=NOW, worker=WorkerId("w")), state=State.FAILED, error=Failure(kind=kind, message="no")
+    )
+
+
+def test_a_search_is_completed_with_what_there_is():
+    census = Census(now=NOW, waiting_by_queue={"my mail": 3}, paused=("night",))
+    tasks = [a_failed_task("shop:send", "mail", "TimeoutError"), a_failed_task("shop:send\u202e", "x" * 101, "a\x1bb")]
+    terms = completions(census, tasks, ["shop:pay"])
+    assert terms == [
+        *("state:", "state:cancelled", "state:done", "state:failed", "state:running", "state:waiting"),
+        *("queue:", "queue:mail", "queue:'my mail'", "queue:night"),
+        *("function:", "function:shop:pay", "function:shop:send"),
+        *("key:", "error:", "error:TimeoutError", "id:", "added:", "added:1d", "added:1h", "added:7d"),
+    ]
+    for term in terms:
+        assert term.endswith(":") or parse(term).words == (), "each is understood"
+
+
 # Limits
 
 
@@ -189,3 +219,16 @@ def test_open_pages_are_told_that_the_stream_is_there_also_where_counting_takes_
     with served(app) as address, stream(address, "/afterwards/live") as live:
         assert [next(live).comment for _ in range(5)] == ["still here"] * 5
     assert len(times) == 1
+
+
+# One task
+
+
+def test_a_task_names_the_trace_in_which_it_was_added(client: TestClient, afterwards: Afterwards):
+    traced = Call(id=new_id(), name="main:send", arguments="{}", trace=f'{{"traceparent": "00-{7:032x}-{8:016x}-01"}}')
+    other = Call(id=new_id(), name="main:send", arguments="{}", trace='{"baggage": "customer=ada"}')
+    asyncio.run(afterwards.house.store.add([traced, other]))
+    assert f"<dt>Trace</dt><dd><code>{7:032x}</code></dd>" in client.get(f"/afterwards/tasks/{traced.id}").text
+    page = client.get(f"/afterwards/tasks/{other.id}").text
+    assert "<dt>Trace</dt>" not in page
+    assert "customer=ada" not in page

@@ -79,10 +79,15 @@ def strange_characters(text: str) -> set[str]:
     }
 
 
+def is_fixed(tag: tuple[str, ...]) -> bool:
+    """Rows stand by the names of queues; and a search is completed with the words that somebody might type, only."""
+    return tag[0] != "option"
+
+
 def test_a_page_has_the_same_markup_whatever_the_words(tmp_path: Path, plain: dict[str, Markup], word: str):
     for page, text in dashboard_of(tmp_path, word).items():
         markup = Markup(text)
-        assert sorted(markup.tags) == sorted(plain[page].tags), page  # rows stand by the names of queues
+        assert sorted(filter(is_fixed, markup.tags)) == sorted(filter(is_fixed, plain[page].tags)), page
         assert [place for place in markup.places if not re.match(r"/afterwards/|#", place)] == [], page
         assert [urlsplit(place).path for place in markup.places if not re.search(r"/tasks/.|^#", place)] == [
             urlsplit(place).path for place in plain[page].places if not re.search(r"/tasks/.|^#", place)

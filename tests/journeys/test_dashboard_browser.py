@@ -134,6 +134,16 @@ def test_while_the_store_is_away_the_last_picture_stays_and_then_it_goes_on(chro
             page.locator("tbody tr", has_text="after").wait_for()
 
 
+def test_a_search_is_completed_word_by_word(chromium: Browser, address: str):
+    with opened(chromium, f"{address}/ops/afterwards/") as page:
+        page.goto("tasks")
+        page.locator("html.has-script").wait_for()
+        page.locator("#search").press_sequentially("state:failed err")
+        offers = page.evaluate("[...document.querySelector('#search').list.options].map((option) => option.value)")
+        assert "state:failed error:ValueError" in offers
+        assert "state:failed queue:default" in offers
+
+
 def test_what_was_done_is_said_once(chromium: Browser, address: str):
     with opened(chromium, f"{address}/ops/afterwards/") as page:
         page.goto("queues")

@@ -20,8 +20,11 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from afterwards import SOLVED, Afterwards, BackgroundTasks, Retry, State
+from afterwards.ids import new_id
+from afterwards.tasks import Call
 from afterwards.testing import inline
 from afterwards.traces import LONGEST, Traces
+from afterwards.tracing import trace_id
 
 AT_ONCE = Retry(attempts=2, first=0.0, jitter=0.0)
 seen: list[object] = []
@@ -258,6 +261,35 @@ async def test_too_much_baggage_stays_behind(afterwards: Afterwards, spans: InMe
     [run] = named(spans, "run ")
     assert len(run.links) == 1
     assert seen == [(run.context, None)]
+
+
+@pytest.mark.parametrize("stored", ["7", "{", '{"traceparent": 5}', '{"baggage": [1]}', '{"tracestate": {}}', "[]"])
+async def test_what_other_code_has_stored_as_a_trace_hinders_no_run(
+    stored: str, afterwards: Afterwards, spans: InMemorySpanExporter
+):
+    async with afterwards.opened():
+        call = Call(id=new_id(), name=f"{__name__}:looks", arguments="{}", trace=stored)
+        await afterwards.house.store.add([call])
+        await afterwards.drain()
+        assert (await afterwards.get(call.id)).state is State.DONE
+    [run] = named(spans, "run ")
+    assert run.links == ()
+
+
+@pytest.mark.parametrize(
+    ("stored", "found"),
+    [
+        (f'{{"traceparent": "00-{7:032x}-{8:016x}-01", "baggage": "a=b"}}', f"{7:032x}"),
+        ('{"traceparent": "00-<script>-8-01"}', None),
+        ('{"traceparent": 5}', None),
+        ('{"uber-trace-id": "1:2:3:1"}', None),
+        ("[]", None),
+        ("{", None),
+        (None, None),
+    ],
+)
+def test_the_trace_that_added_a_task_is_known_by_its_id(stored: str | None, found: str | None):
+    assert trace_id(stored) == found
 
 
 @pytest.mark.parametrize("traces", ["everything", True, None, TracerProvider()])

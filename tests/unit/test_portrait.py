@@ -53,6 +53,13 @@ def test_a_page_shows_result_and_logs_without_what_steers_a_terminal():
     assert "\x1b" not in page
 
 
+def test_the_trace_that_added_it_is_named():
+    task = replace(a_task(), trace=f'{{"traceparent": "00-{7:032x}-{8:016x}-01"}}')
+    assert f"trace       {7:032x}\n" in as_page(task, NOW)
+    assert as_json(task)["trace"] == f"{7:032x}"
+    assert "trace  " not in as_page(a_task(), NOW)
+
+
 def test_a_step_shows_its_chain_and_what_it_needs():
     chain, *needs = (new_id() for _ in range(6))
     task = replace(a_task(), link=Link(chain=chain, needs=tuple(needs), anyway=True))

@@ -12,6 +12,7 @@ from afterwards.harmless import cut, harmless, harmless_lines
 from afterwards.links import Link
 from afterwards.phrases import ago, ahead, amount
 from afterwards.tasks import DEFAULT_PRIORITY, LogLine, Progress, State, Task
+from afterwards.tracing import trace_id
 
 _NEEDS = 3
 _ERROR_WIDTH = 80
@@ -56,6 +57,7 @@ def as_json(task: Task) -> dict[str, object]:
         "chain": None if task.link is None else str(task.link.chain),
         "needs": [] if task.link is None else [str(id) for id in task.link.needs],
         "key": task.key,
+        "trace": trace_id(task.trace),
         "arguments": _strict(task.arguments),
         "progress": None if task.progress is None else asdict(task.progress),
         "result": _strict(task.returned),
@@ -97,6 +99,7 @@ def _facts(task: Task, now: datetime) -> list[tuple[str, str]]:
         ("after", "" if task.after is None else str(task.after)),
         ("chain", "" if task.link is None else _place(task.link)),
         ("key", harmless(task.key or "")),
+        ("trace", trace_id(task.trace) or ""),
         ("added", _instant(task.added, now)),
         ("started", _instant(task.started, now)),
         ("ended", _instant(task.ended, now)),

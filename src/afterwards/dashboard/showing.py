@@ -15,6 +15,7 @@ from afterwards.phrases import ago, ahead, amount, duration
 from afterwards.quotas import Quota
 from afterwards.steering import Order
 from afterwards.tasks import Hold, Progress, State, Task
+from afterwards.tracing import trace_id
 from afterwards.visitors import Act, Visitor
 
 LONGEST_TEXT = 10_000
@@ -189,4 +190,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "runs": runs,
     "rights": rights,
     "orders": orders,
+    "trace_id": trace_id,
 }

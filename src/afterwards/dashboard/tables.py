@@ -14,10 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from afterwards.dashboard.charts import chart
+from afterwards.dashboard.completing import completions
 from afterwards.dashboard.pulse import LATE
 from afterwards.dashboard.ranking import RANKS, ranked
 from afterwards.dashboard.sampling import alike
-from afterwards.dashboard.searching import FIELDS, Found, Query, find, parse
+from afterwards.dashboard.searching import Found, Query, find, parse
 from afterwards.names import parted
 from afterwards.quotas import Quota, of_queue
 from afterwards.schedules import shown
@@ -48,6 +49,7 @@ async def tasks(desk: Desk, request: Request) -> Response:
     except ValueError as error:
         query, problem = Query(text=text), str(error)
         found = Found(tasks=[], older=None, looked=0)
+    census = await desk.pulse.census()
     return await desk.page(
         request,
         "tasks.html",
@@ -58,8 +60,8 @@ async def tasks(desk: Desk, request: Request) -> Response:
         order=order if order in RANKS else "",
         is_later=bool(asked.get("after") or skip),
         more=more,
-        known=known(query, await desk.pulse.census()),
-        fields=FIELDS,
+        known=known(query, census),
+        terms=completions(census, found.tasks, desk.house.registry.known_names()),
     )
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from afterwards.dashboard.desk import Desk
 
 SAMPLE = 1_000
-AN_HOUR = timedelta(hours=1)
+SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 SLOTS = 60
 ROWS = 8
 MOST_NEEDS = 20
@@ -34,7 +34,9 @@ async def overview(desk: Desk, request: Request) -> Response:
     census, now = counted.census, counted.now
     sample = await desk.house.store.find(Search(), limit=SAMPLE)  # of which only names and times are shown
     failed = await desk.house.store.find(Search(state=State.FAILED), limit=ROWS)
-    since = _since(sample, now)
+    span = request.query_params.get("span", "hour")
+    since = _since(sample, now, SPANS.get(span, SPANS["hour"]))
+    recent = [task for task in sample if task.ended is None or task.ended >= since]
     return await desk.page(
         request,
         "overview.html",
@@ -42,18 +44,20 @@ async def overview(desk: Desk, request: Request) -> Response:
         troubles=troubles(census, await desk.house.store.tallies()),
         sample=len(sample),
         since=since,
+        span=span if span in SPANS else "hour",
+        spans=list(SPANS),
         chart=chart(slots(sample, since=since, now=now, count=SLOTS)),
-        by_function=paces(sample, lambda task: task.name)[:ROWS],
-        by_queue=paces(sample, lambda task: task.queue)[:ROWS],
+        by_function=paces(recent, lambda task: task.name)[:ROWS],
+        by_queue=paces(recent, lambda task: task.queue)[:ROWS],
         failures=[desk.redaction.task(task) for task in failed],
     )
 
 
-def _since(sample: Sequence[Task], now: datetime) -> datetime:
-    """An hour ago, or where the sample begins if it is full and does not reach so far."""
+def _since(sample: Sequence[Task], now: datetime, span: timedelta) -> datetime:
+    """So long ago, or where the sample begins if it is full and does not reach so far."""
     if len(sample) < SAMPLE:
-        return now - AN_HOUR
-    return max(now - AN_HOUR, min(sample[-1].added, now - timedelta(seconds=SLOTS)))
+        return now - span
+    return max(now - span, min(sample[-1].added, now - timedelta(seconds=SLOTS)))
 
 
 @dataclass(frozen=True, slots=True)

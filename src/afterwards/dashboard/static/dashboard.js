@@ -6,6 +6,7 @@ const lamp = document.querySelector("#lamp");
 const GRACE = 100; // milliseconds in which changes are gathered
 const SHARE = 40; // of the server's time, in which it may be asked for this page anew
 const AGAIN = 3000; // milliseconds until a stream that was refused is tried again
+const OLD = 15000; // milliseconds after which "2 s ago" is made anew, though nothing has changed
 const REFUSED = { 403: "Not for you any more", 404: "Not kept any more", 503: "The store is away" };
 let source, timer, notBefore = 0, missed = false;
 
@@ -23,9 +24,11 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   search.focus();
 });
+document.querySelector("#search")?.addEventListener("input", complete);
 addEventListener("pagehide", rest);
 addEventListener("pageshow", (event) => event.persisted && wake());
 document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+setInterval(() => source && soon(), OLD);
 forgetWhatWasDone();
 wake();
 
@@ -114,4 +117,10 @@ function counted() {
   if (count || !source) return;
   show("live", "Live");
   if (missed) soon();
+}
+
+// Browsers offer what goes on as the whole text does: each offer is that, up to its last word.
+function complete({ target }) {
+  const before = target.value.replace(/\S*$/, "");
+  for (const option of target.list?.options ?? []) option.value = before + option.dataset.term;
 }
