@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from afterwards.cli.words import first_line, listed, table
+from afterwards.cli.words import first_line, fitted, listed, table
 from afterwards.harmless import harmless
 from afterwards.phrases import ago, ahead, duration
 
@@ -55,6 +55,19 @@ def test_wide_characters_take_two_columns():
 
 def test_a_column_without_content_is_left_out():
     assert table(("A", "B"), [("1", ""), ("2", "")]) == "A\n1\n2"
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines", "shown"),
+    [
+        (20, 9, "ID  NAME\n7   send_welcome\n8   发送邮件"),
+        (10, 9, "ID  NAME\n7   send_…\n8   发送…"),
+        (20, 2, "ID  NAME\n7   send_welcome"),
+        (1, 0, "…"),
+    ],
+)
+def test_what_is_drawn_again_and_again_fits_the_terminal(columns: int, lines: int, shown: str):
+    assert fitted("ID  NAME\n7   send_welcome\n8   发送邮件", columns, lines) == shown
 
 
 def test_sentences_wrap_under_themselves():

@@ -89,3 +89,6 @@ def test_a_traceback_is_taken_apart_by_its_steps():
     assert (one.where, one.code) == ("/app/main.py:7, in send", "deliver(mail)")
     assert two.code == 'raise OSError(\n    "refused")'
     assert (frames("killed"), place_of("")) == ([], "")
+    assert place_of(TRACEBACK) == "/app/mail.py:31, in deliver"
+    assert place_of(TRACEBACK.partition("\n")[2]) == "/app/mail.py:31, in deliver"
+    assert place_of('  File "/app/main.py", line 7, in send') == "/app/main.py:7, in send"

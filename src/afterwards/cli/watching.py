@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 
 from afterwards.app import Afterwards
@@ -11,12 +12,14 @@ from afterwards.cli.counting import as_json, in_words
 from afterwards.cli.looking import exists, where
 from afterwards.cli.portrait import as_table
 from afterwards.cli.printing import print_text
+from afterwards.cli.words import fitted
 from afterwards.errors import StoreUnavailable, StoreUnusable
 from afterwards.harmless import harmless
 from afterwards.store import Store
 from afterwards.tasks import Search
 
 _NEWEST = 10
+_BELOW = 3  # lines
 _FROM_THE_TOP = "\x1b[H\x1b[2J"
 
 
@@ -62,7 +65,9 @@ def _draw(picture: str, *, as_lines: bool) -> None:
     if as_lines:
         print_text(picture)
     elif sys.stdout.isatty():
-        print_text(f"{_FROM_THE_TOP}{picture}\n\nCtrl-C ends it.")
+        size = shutil.get_terminal_size()
+        shown = fitted(picture, size.columns, size.lines - _BELOW)
+        print_text(f"{_FROM_THE_TOP}{shown}\n\nCtrl-C ends it.")
     else:
         print_text(f"{picture}\n")
     sys.stdout.flush()

@@ -29,6 +29,19 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(map(_padded, line, widths)).rstrip() for line in lines)
 
 
+def fitted(text: str, columns: int, lines: int) -> str:
+    """What of it a terminal of this size shows without wrapping or scrolling."""
+    return "\n".join(_cut(line, columns) for line in text.split("\n")[: max(lines, 1)])
+
+
+def _cut(line: str, columns: int) -> str:
+    if _width(line) <= columns:
+        return line
+    while line and _width(line) > columns - 1:
+        line = line[:-1]
+    return f"{line}…"
+
+
 def listed(rows: Sequence[tuple[str, str, str]], width: int) -> str:
     """Two columns flush left, and sentences that wrap within the width, under themselves."""
     first, second = (max(_width(row[column]) for row in rows) for column in (0, 1))

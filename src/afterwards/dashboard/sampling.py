@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from afterwards.tasks import State, Task
 
 NOTHING = timedelta(0)
+STEP = '  File "'  # how Python begins a step of a traceback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +152,7 @@ def frames(traceback: str) -> list[Frame]:
     """The steps of a traceback, as Python writes it; none of a text that is none."""
     found: list[Frame] = []
     for line in traceback.splitlines():
-        if line.startswith('  File "'):
+        if line.startswith(STEP):
             found.append(Frame(where=line.strip().replace('File "', "", 1).replace('", line ', ":", 1), code=""))
         elif found and line.startswith("    "):
             found[-1] = Frame(where=found[-1].where, code=f"{found[-1].code}\n{line[4:]}".strip("\n"))
@@ -160,5 +161,5 @@ def frames(traceback: str) -> list[Frame]:
 
 def place_of(traceback: str) -> str:
     """Where an error was raised."""
-    steps = frames(traceback)
+    steps = frames(traceback[max(traceback.rfind(f"\n{STEP}"), 0) :])  # of thousands only the last step is read
     return steps[-1].where if steps else ""
