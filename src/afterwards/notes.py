@@ -81,4 +81,5 @@ class Notes:
         """Its run is over, and it is not heard any more."""
         with self._lock:
             self._running.pop(task.id, None)
-            self._unwritten.pop(task.id, None)
+            if self._unwritten:
+                self._unwritten.pop(task.id, None)

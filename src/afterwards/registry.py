@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from types import FunctionType
 from typing import Any, TypeVar
 
 from afterwards.annotations import Dependency
@@ -128,8 +129,10 @@ class Registry:
         Raises CannotName, CannotStore, CallTooLarge, CannotSolve; TypeError for a call that Python itself would refuse;
         and ValueError for a step of a chain that has a key.
         """
-        function, args, kwargs = unfold(function, args, kwargs)
-        known = self._known(function)
+        known = self._functions.get(function) if isinstance(function, FunctionType) else None  # most have been used
+        if known is None:
+            function, args, kwargs = unfold(function, args, kwargs)
+            known = self._known(function)
         form, link = known.arguments_after(link, kwargs)
         arguments = form.write(args, kwargs)
         self._measure(known.name, arguments)

@@ -110,8 +110,9 @@ class Runs:
         del self._running[task.id]
         self._slots.end(task)
         outcome = self._outcome(task, run, self._why.pop(task.id, None) if self._why else None)
-        self._told.discard(task.id)
-        if task.id in self._timed_out:  # whatever came of it later settles nothing
+        if self._told:
+            self._told.discard(task.id)
+        if self._timed_out and task.id in self._timed_out:  # whatever came of it later settles nothing
             self._timed_out.discard(task.id)
             outcome = None
         self._ended_with(task, outcome)

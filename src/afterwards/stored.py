@@ -81,6 +81,17 @@ def unique_for_of(thing: Call | Task) -> int | None:
 
 def check_call(call: Call) -> None:
     """Raise CannotStore, naming the part, for a call that some store would refuse or not bring back as it was."""
+    if not is_storable(f"{call.name}{call.arguments}{call.queue}{call.key}{call.limit_key}"):
+        _refuse_text(call)
+    if not 0 <= call.priority <= 9:
+        raise CannotStore(f"the priority of a call to {call.name} is 0 to 9, not {call.priority}")
+    if not 0 <= call.crashes < 2**31:
+        raise CannotStore(f"a call to {call.name} cannot be allowed {call.crashes} crashes")
+    if call.key is not None and not 1 <= len(call.key) <= LONGEST_KEY:
+        raise CannotStore(f"the key of a call to {call.name} has 1 to {LONGEST_KEY} characters, not {len(call.key)}")
+
+
+def _refuse_text(call: Call) -> None:
     parts = {"name": call.name, "arguments": call.arguments, "queue": call.queue}
     for part, text in {**parts, "key": call.key or "", "limit key": call.limit_key}.items():
         if not is_storable(text):
@@ -88,12 +99,6 @@ def check_call(call: Call) -> None:
                 f"the {part} of a call to {call.name!a} holds a NUL character or half of a surrogate pair, which no "
                 "store can keep: leave it out"
             )
-    if not 0 <= call.priority <= 9:
-        raise CannotStore(f"the priority of a call to {call.name} is 0 to 9, not {call.priority}")
-    if not 0 <= call.crashes < 2**31:
-        raise CannotStore(f"a call to {call.name} cannot be allowed {call.crashes} crashes")
-    if call.key is not None and not 1 <= len(call.key) <= LONGEST_KEY:
-        raise CannotStore(f"the key of a call to {call.name} has 1 to {LONGEST_KEY} characters, not {len(call.key)}")
 
 
 def check_ticks(ticks: Sequence[Tick]) -> None:

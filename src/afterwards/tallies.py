@@ -24,6 +24,7 @@ OTHERS = "(others)"  # the function or queue of those beyond that, taken togethe
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)  # seconds
 
 _MICROSECOND, _NOTHING = timedelta(microseconds=1), timedelta(0)
+_LONGEST = timedelta.max // _MICROSECOND
 _EDGES = tuple(timedelta(seconds=bound) for bound in BOUNDS)
 _SHORTEST = _EDGES[0]
 
@@ -40,21 +41,29 @@ class Histogram:
 class Sizes:
     """How many lengths of time there were of which size, and their sum. Made to be cheap: every run adds to one."""
 
-    __slots__ = ("places", "sum")
+    __slots__ = ("_counted", "_sum", "places")
 
     def __init__(self) -> None:
         self.places = [0] * (len(_EDGES) + 1)
-        self.sum = _NOTHING
+        self._sum, self._counted = _NOTHING, 0
 
     def add(self, length: timedelta) -> None:
         """One more; less than none counts as none."""
         if length > _SHORTEST:
             self.places[bisect_left(_EDGES, length)] += 1
-            self.sum += length
+            try:
+                self._sum += length
+            except OverflowError:  # after some million years, which tasks of 1970 come to soon
+                self._counted, self._sum = self.microseconds, length
         else:
             self.places[0] += 1
             if length > _NOTHING:
-                self.sum += length
+                self._sum += length
+
+    @property
+    def microseconds(self) -> int:
+        """Their sum."""
+        return self._counted + self._sum // _MICROSECOND
 
 
 class Lengths:
@@ -68,7 +77,7 @@ class Lengths:
     def told(self, sizes: Sizes) -> dict[str, int]:
         """Those that there were."""
         places = {name: number for name, number in zip(self._places, sizes.places, strict=True) if number}
-        return {**places, self._sum: sizes.sum // _MICROSECOND} if places else {}
+        return {**places, self._sum: sizes.microseconds} if places else {}
 
     def read(self, counts: Counts) -> Histogram:
         """What was counted; by other bounds too, as another version may have them."""
@@ -78,7 +87,7 @@ class Lengths:
                 with contextlib.suppress(ValueError):  # another version counts something else there
                     places[bisect_left(BOUNDS, float(name.removeprefix(self._what)))] += number
         *up_to, count = accumulate(places)
-        return Histogram(up_to=tuple(up_to), count=count, sum=counts.get(self._sum, 0) * _MICROSECOND)
+        return Histogram(up_to=tuple(up_to), count=count, sum=min(counts.get(self._sum, 0), _LONGEST) * _MICROSECOND)
 
 
 RUN, WAIT, LAG = Lengths("run"), Lengths("wait"), Lengths("lag")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -26,6 +27,7 @@ from afterwards.outcomes import Outcome
 from afterwards.tasks import Call, Failure, Task
 from afterwards.tracing import UNTRACED, UNTRACED_WRITE, HowItEnded
 
+ASKED_EVERY = 0.5  # seconds
 LONGEST = 4096  # characters of a stored trace; what is passed on beside the trace itself gives way first
 _NOBODY = (trace.ProxyTracerProvider, trace.NoOpTracerProvider)
 
@@ -42,6 +44,7 @@ class Traces:
     def __init__(self, provider: TracerProvider | None = None, *, writes: bool = False) -> None:
         self._given, self._writes = provider, writes
         self._known: tuple[TracerProvider, Tracer] | None = None
+        self._ask_again = 0.0
 
     def added(self, call: Call) -> Call:
         """A span that has begun and ended here; the call carries its context."""
@@ -76,12 +79,20 @@ class Traces:
         return UNTRACED.running(task) if tracer is None else _running(tracer, task)
 
     def _tracer(self) -> Tracer | None:
-        provider = self._given or trace.get_tracer_provider()
-        if isinstance(provider, _NOBODY):
+        provider = self._given or self._provider_of_app()
+        if provider is None or isinstance(provider, _NOBODY):
             return None
         if self._known is None or self._known[0] is not provider:
             self._known = provider, provider.get_tracer("afterwards", version("afterwards"))
         return self._known[1]
+
+    def _provider_of_app(self) -> TracerProvider | None:
+        """Asked seldom while there is none, since that is dear: it looks into the environment each time."""
+        now = time.monotonic()
+        if self._known is None and now < self._ask_again:
+            return None
+        self._ask_again = now + ASKED_EVERY
+        return trace.get_tracer_provider()
 
 
 @contextmanager

@@ -31,6 +31,7 @@ async def quick() -> None: ...
 async def slow(seconds: float) -> None:
     pathlib.Path("started").touch()
     logging.getLogger("the_app").warning("slowly")
+    pathlib.Path("loop").write_text(type(asyncio.get_running_loop()).__module__.partition(".")[0])
     await asyncio.sleep(seconds)
 """
 
@@ -124,6 +125,21 @@ def test_in_lines_of_text_too(command: CommandLine, start: Callable[..., subproc
     [said, ended] = [line for line in worker.communicate(timeout=20)[0].splitlines() if "slow" in line]
     assert said.endswith(f" WARNING [slow {tasks(command.url)[0].id} 1] slowly")
     assert ended.count("slow") == 1, "our own lines name the task by themselves"
+
+
+@pytest.mark.parametrize(("words", "loop"), [((), "uvloop"), (("--loop", "asyncio"), "asyncio")])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_it_takes_the_faster_loop_unless_told_otherwise(
+    words: tuple[str, ...],
+    loop: str,
+    processes: int,
+    command: CommandLine,
+    start: Callable[..., subprocess.Popen[str]],
+):
+    add(command.url, seconds=0)
+    start("--processes", str(processes), *words)
+    until(lambda: [task.state for task in tasks(command.url)] == [State.DONE])
+    assert (command.folder / "loop").read_text() == loop
 
 
 def test_it_serves_only_the_queues_it_is_given(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):

@@ -64,6 +64,14 @@ def test_less_than_no_time_is_none():
     assert (told.up_to[0], told.sum) == (1, timedelta(0))
 
 
+def test_lengths_of_any_sum_are_counted():
+    long = 80_000_000_000_000.0  # seconds; a timedelta has no more than 86,399,999,999,999
+    told = counted(long, long, 1.5)
+    assert told["run:sum"] == 160_000_000_000_001_500_000  # microseconds
+    assert RUN.read(told).count == 3
+    assert RUN.read(told).sum == timedelta.max, "more cannot be said"
+
+
 def test_of_no_lengths_nothing_is_told():
     assert RUN.told(sizes()) == {}
     assert RUN.told(sizes(0.003, 0.003)) == {"run:0.005": 2, "run:sum": 6_000}

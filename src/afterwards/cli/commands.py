@@ -17,6 +17,7 @@ from afterwards.cli.counting import tell_stats
 from afterwards.cli.instance import instance
 from afterwards.cli.lines import LogFormat
 from afterwards.cli.looking import list_tasks, show_task
+from afterwards.cli.loops import Loop
 from afterwards.cli.migrating import migrate_store, print_migration
 from afterwards.cli.moving import move_tasks
 from afterwards.cli.narrowing import (
@@ -137,6 +138,7 @@ def worker(
     ),
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log a line for each task.")] = False,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines look.")] = LogFormat.TEXT,
+    loop: Annotated[Loop, typer.Option(help="The event loop: uvloop, if it is installed.")] = Loop.AUTO,
     child: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run tasks without the web app. SIGTERM or Ctrl-C lets them finish, one more does not."""
@@ -147,6 +149,7 @@ def worker(
         queues=tuple(_named(queue or [])),
         verbose=verbose,
         log_format=log_format,
+        loop=loop,
         limits=Limits(max_tasks=max_tasks, max_memory=_amount(max_memory, size)),
     )
     raise typer.Exit(

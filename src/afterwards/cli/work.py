@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from afterwards import environment
 from afterwards.cli.instance import check_environment, imported, parted
 from afterwards.cli.lines import LogFormat, write_lines
+from afterwards.cli.loops import Loop, run
 from afterwards.cli.trouble import Trouble, UsedWrongly
 from afterwards.errors import AfterwardsError
 from afterwards.house import House
@@ -42,6 +43,7 @@ class Shape:
     queues: tuple[str, ...]
     verbose: bool
     log_format: LogFormat
+    loop: Loop
     limits: Limits
 
     def words(self) -> list[str]:
@@ -52,6 +54,7 @@ class Shape:
             ("--max-tasks", self.limits.max_tasks),
             ("--max-memory", None if self.limits.max_memory is None else f"{self.limits.max_memory // 1024}K"),
             ("--log-format", self.log_format),
+            ("--loop", self.loop),
             *(("--queue", queue) for queue in self.queues),
         )
         words = [f"{name}={value}" for name, value in options if value is not None]
@@ -90,7 +93,7 @@ def work_here(shape: Shape, *, health: tuple[str, int] | None) -> None:
             stack.enter_context(answering(health, lambda: _health_of(watch, stop)))
         house = _house(shape)
         on_signals(stop.tell, heeded=_SIGNALS)
-        asyncio.run(work_until(house, watch, stop=stop, rest=Wish()))
+        run(shape.loop, work_until(house, watch, stop=stop, rest=Wish()))
 
 
 def work_as_child(shape: Shape, *, number: int, descriptor: int) -> int:
@@ -103,7 +106,7 @@ def work_as_child(shape: Shape, *, number: int, descriptor: int) -> int:
         house = _house(shape)
         channel.grace = house.settings.options.grace
         _heed_signals(channel)  # again: the user's module may have taken them
-        asyncio.run(work_until(house, channel.watch, stop=channel.stop, rest=channel.rest))
+        run(shape.loop, work_until(house, channel.watch, stop=channel.stop, rest=channel.rest))
     except (Trouble, UsedWrongly, AfterwardsError) as error:
         channel.cannot_start(str(error))
         return 2 if isinstance(error, UsedWrongly) else 1
