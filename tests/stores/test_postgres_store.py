@@ -119,7 +119,7 @@ def test_a_missing_driver_is_told_with_the_extra_to_install(monkeypatch: pytest.
 # Notices between processes
 
 
-async def test_there_are_at_most_twenty_notices_a_second_however_many_adds(store: TimedStore, url: str):
+async def test_there_are_at_most_a_hundred_notices_a_second_however_many_adds(store: TimedStore, url: str):
     worker = await sign_on(store)
     await store.open()
     with psycopg.connect(url, autocommit=True) as connection:
@@ -131,8 +131,8 @@ async def test_there_are_at_most_twenty_notices_a_second_however_many_adds(store
             added += 5
         took = time.monotonic() - began
         notices = list(connection.notifies(timeout=0.5))
-    assert added > 50
-    assert 5 <= len(notices) <= 20 * took + 3
+    assert added > 5 * len(notices), "some were given together"
+    assert 5 <= len(notices) <= 100 * took + 3
     assert len(await claim_all(store, worker, limit=10_000)) == added
 
 

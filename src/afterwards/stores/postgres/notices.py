@@ -13,7 +13,7 @@ from afterwards.stores.postgres.errands import Errand, plain
 from afterwards.stores.postgres.verbs import NOTIFY
 from afterwards.tasks import Claim
 
-APART = 0.05  # seconds between two of one process
+APART = 0.01  # seconds between two of one process
 _WORTHLESS_AFTER = 1.0  # by then everybody has looked without it
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from afterwards.asking import deliver
 from afterwards.bell import Bell
@@ -16,14 +16,25 @@ from afterwards.stores.sqlite.place import Place
 from afterwards.stores.sqlite.transaction import Transaction
 from afterwards.stores.sqlite.trouble import Trouble, told, trouble
 
-_LOOK_EVERY = 0.05
+_LOOK_EVERY, _LOOK_SOON, _SOON_FOR = 0.05, 0.01, 3.0  # seconds; soon while others keep writing
 _PAUSE = 0.005
 
 
 class Reader:
-    """Answers reads one after another. With a `bell` it also looks, while somebody listens, whether others wrote."""
+    """Answers reads one after another. With a `bell` it also looks, while somebody listens, whether others wrote.
 
-    def __init__(self, name: str, place: Place, clock: Clock, *, bell: Bell | None = None) -> None:
+    `own_writes` counts those of this process, which ring by themselves.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        place: Place,
+        clock: Clock,
+        *,
+        bell: Bell | None = None,
+        own_writes: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.desk = Desk(f"afterwards-{name}", work=self._work, let_go=self._close, rest=self._rest)
         self._place = place
         self._clock = clock
@@ -31,6 +42,7 @@ class Reader:
         self._connection: sqlite3.Connection | None = None
         self._file: File | None = None
         self._version = 0
+        self._own_writes, self._own, self._soon_until = own_writes, 0, 0.0
 
     def forget(self) -> None:
         """In a forked child: what is open is the parent's."""
@@ -38,7 +50,9 @@ class Reader:
         self._connection = None
 
     def _rest(self) -> float | None:
-        return _LOOK_EVERY if self._bell is not None and self._bell.heard else None
+        if self._bell is None or not self._bell.heard:
+            return None
+        return _LOOK_SOON if time.monotonic() < self._soon_until else _LOOK_EVERY
 
     def _work(self, errands: list[Errand]) -> None:
         for errand in errands:
@@ -73,9 +87,14 @@ class Reader:
         except (sqlite3.Error, OSError):
             self._close()
             return
-        if version != self._version:
-            self._version = version
-            bell.ring()
+        if version == self._version:
+            return
+        self._version = version
+        own, before = self._own_writes(), self._own
+        self._own = own
+        if own == before:
+            self._soon_until = time.monotonic() + _SOON_FOR
+        bell.ring()
 
     def _opened(self) -> sqlite3.Connection:
         path = self._place.path

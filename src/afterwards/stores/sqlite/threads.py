@@ -20,7 +20,7 @@ class Threads:
         self.database = Database(place, clock, migrates=migrates)
         self.writer = Writer(self.database, place, ring=self.bell.ring)
         self.tray = Tray[Errand](self.writer.desk.hand_in)
-        self.watch = Reader("watch", place, clock, bell=self.bell)
+        self.watch = Reader("watch", place, clock, bell=self.bell, own_writes=lambda: self.writer.writes)
         self.look = Reader("look", place, clock)
         self._desks = (self.look.desk, self.watch.desk, self.writer.desk)  # the writer closes last, and tidies the log
 

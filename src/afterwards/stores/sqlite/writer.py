@@ -25,6 +25,7 @@ class Writer:
         self._database = database
         self._place = place
         self._ring = ring
+        self.writes = 0  # how many there have been
 
     def _work(self, errands: list[Errand]) -> None:
         """Write a batch. While somebody else holds the file, what comes in joins it, and what waited too long goes."""
@@ -47,6 +48,7 @@ class Writer:
             transaction.foresee(_questions(groups))
             for group in groups:
                 _answer(transaction, group)
+        self.writes += 1
         if transaction.rings:
             self._ring()
 
