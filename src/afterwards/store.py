@@ -30,6 +30,7 @@ from afterwards.tasks import (
     WorkerCard,
     WorkerId,
 )
+from afterwards.throughput import Throughput
 
 
 class Store(Protocol):
@@ -252,6 +253,15 @@ class Store(Protocol):
 
     async def census(self) -> Census:
         """Count everything, and name the workers and paused queues."""
+        ...
+
+    async def throughput(self, *, within: timedelta, limit: int) -> Throughput:
+        """How many tasks of each queue were done or failed within so long, of those that are kept.
+
+        It looks at the `limit` tasks that ended last, cancelled ones too. Where more ended `within` that time it tells
+        of a shorter one, of which none is missing: those that ended after the earliest of these. Cheap: it costs the
+        same in a store of any size.
+        """
         ...
 
     async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:

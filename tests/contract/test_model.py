@@ -309,6 +309,9 @@ class Model(RuleBasedStateMachine):
         for state in State:
             assert census.by_state.get(state, 0) == sum(task.state is state for task in self.tasks.values())
         assert census.waiting_due == sum(self.is_claimable(task) for task in self.tasks.values())
+        lately = self.done(self.store.throughput(within=10_000 * HOUR, limit=EVERYTHING))
+        ended = sum(task.state in (State.DONE, State.FAILED) for task in self.tasks.values())
+        assert sum(lately.by_queue.values()) == ended
 
     # What the rules are made of
 

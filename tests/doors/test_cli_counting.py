@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,8 @@ def test_stats_count_what_there_is(command: CommandLine):
     assert lines["due"].split()[1] == "1"
     assert lines["later"].split() == ["later", "1"]
     assert lines["slow"].split() == ["slow", "1", "paused"]
+    assert lines["default"].split() == ["default", "0", "0.2", "a", "minute"]
+    assert "LAST 5 MIN" in run.out
     assert " for " in next(line for name, line in lines.items() if name.startswith("\\x1b"))
     assert "\x1b" not in run.out
     assert "No worker is signed on." in lines
@@ -53,8 +56,11 @@ def test_stats_as_json(command: CommandLine):
     told = command.on_store("stats", "--json").json
     assert told["tasks"] == {"waiting": 3, "running": 0, "done": 1, "failed": 1, "cancelled": 0}
     queues = {queue.pop("queue"): queue for queue in told["queues"]}
-    assert queues["later"] == {"waiting": 1, "oldest_due": None, "paused": False}
-    assert queues["slow"] == {"waiting": 1, "oldest_due": None, "paused": True}
+    assert queues["later"] == {"waiting": 1, "oldest_due": None, "ended": 0, "paused": False}
+    assert queues["slow"] == {"waiting": 1, "oldest_due": None, "ended": 0, "paused": True}
+    assert queues["default"] == {"waiting": 0, "oldest_due": None, "ended": 1, "paused": False}
+    times = [datetime.fromisoformat(told[name]) for name in ("ended_since", "now")]
+    assert timedelta(minutes=4) < times[1] - times[0] <= timedelta(minutes=5)
     assert queues[HOSTILE]["oldest_due"] < told["now"]
 
 

@@ -45,6 +45,7 @@ VERBS: dict[str, Callable[[TimedStore], Awaitable[object]]] = {
     "states": lambda store: store.states([a_call().id]),
     "find": lambda store: store.find(Search(), limit=1),
     "census": lambda store: store.census(),
+    "throughput": lambda store: store.throughput(within=LEASE, limit=1),
     "retry": lambda store: store.retry([a_call().id]),
     "cancel": lambda store: store.cancel([a_call().id]),
     "delete": lambda store: store.delete([a_call().id]),

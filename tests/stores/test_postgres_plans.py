@@ -234,6 +234,7 @@ def test_steps_are_found_by_what_they_wait_for_and_by_what_broke_their_chain(
         ("open_gate", {**GATE, "opens": datetime(1970, 1, 1, tzinfo=UTC), "unless": None}, "afterwards_gates"),
         ("open_quota", {"gate": GATE["gate"]}, "afterwards_gates"),
         ("limit_running", {}, "afterwards_running"),
+        ("count_recent", {"within": timedelta(hours=1), "limit": 100}, "afterwards_ended"),
     ],
 )
 def test_every_other_question_of_workers_has_its_index(

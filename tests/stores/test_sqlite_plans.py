@@ -153,6 +153,7 @@ def test_a_paused_backlog_costs_nothing(connection: sqlite3.Connection):
         ("open_gate", {"gate": "queue:mail", "key": "", "opens": 0, "unless": None}),
         ("standing_gates", {"gate": "", "key": "", "limit": 100}),
         ("limit_running", {}),
+        ("count_recent", {"after": 0, "limit": 50}),
         ("added_among", {"first": 10**9, "last": 10**9 + 50}),
     ],
 )

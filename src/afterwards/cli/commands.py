@@ -186,7 +186,7 @@ def list_(
 
 @app.command()
 def stats(app: App = None, url: Url = None, json: Json = False) -> None:
-    """Count: tasks by state, what waits in each queue and since when it is due, and who works."""
+    """Count: tasks by state, what waits in each queue and since when, what ended there lately, and who works."""
     tell_stats(instance(app, url), json=json)
 
 

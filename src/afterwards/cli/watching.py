@@ -8,7 +8,7 @@ import shutil
 import sys
 
 from afterwards.app import Afterwards
-from afterwards.cli.counting import as_json, in_words
+from afterwards.cli.counting import as_json, count, in_words
 from afterwards.cli.looking import exists, where
 from afterwards.cli.portrait import as_table
 from afterwards.cli.printing import print_text
@@ -49,15 +49,15 @@ async def _picture(afterwards: Afterwards, store: Store, *, as_lines: bool) -> s
     try:
         if not exists(afterwards):
             return "null" if as_lines else f"No tasks yet: there is no store in {where(afterwards)}."
-        census = await store.census()
+        counts = await count(store)
         if as_lines:
-            return json.dumps(as_json(census))
+            return json.dumps(as_json(counts))
         tasks = await store.find(Search(), limit=_NEWEST)
     except StoreUnusable:
         raise
     except StoreUnavailable as error:
         return "null" if as_lines else f"The store is away: {harmless(str(error))}"
-    return "\n\n".join([in_words(census), as_table(tasks, census.now)] if tasks else [in_words(census)])
+    return "\n\n".join([in_words(counts), as_table(tasks, counts.census.now)] if tasks else [in_words(counts)])
 
 
 def _draw(picture: str, *, as_lines: bool) -> None:

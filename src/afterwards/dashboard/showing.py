@@ -15,11 +15,13 @@ from afterwards.phrases import ago, ahead, amount, duration
 from afterwards.quotas import Quota
 from afterwards.steering import Order
 from afterwards.tasks import Hold, Progress, State, Task
+from afterwards.throughput import pace
 from afterwards.tracing import trace_id
 from afterwards.visitors import Act, Visitor
 
 LONGEST_TEXT = 10_000
 LONGEST_LINE = 160
+_MILLISECOND = timedelta(milliseconds=1)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HELD = {
     Hold.AFTER: "waits for the task before it in its request",
@@ -40,9 +42,11 @@ def relative(instant: datetime, now: datetime) -> str:
 
 
 def length(span: timedelta | None) -> str:
-    """`15 ms`, or a dash."""
+    """`15 ms`, `640 µs`, or a dash."""
     if span is None:
         return "–"
+    if timedelta(0) < span < _MILLISECOND:
+        return f"{span // timedelta(microseconds=1)} µs"
     seconds = span.total_seconds()
     return f"{seconds:.1f} s" if 1 <= seconds < 10 else duration(span)
 
@@ -172,6 +176,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "relative": relative,
     "length_of": length,
     "number": number,
+    "pace": pace,
     "pretty": pretty,
     "brief": brief,
     "cut": cut,

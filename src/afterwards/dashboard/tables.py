@@ -23,6 +23,7 @@ from afterwards.names import parted
 from afterwards.quotas import Quota, of_queue
 from afterwards.schedules import shown
 from afterwards.tasks import Census, Search, State, Task, TaskId
+from afterwards.throughput import AMONG, LATELY
 
 if TYPE_CHECKING:
     from afterwards.dashboard.desk import Desk
@@ -93,18 +94,20 @@ async def errors(desk: Desk, request: Request) -> Response:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRow:
-    """A queue, with its quota if the code of this process declares one."""
+    """A queue, with its quota if the code of this process declares one. `ended` is how many did lately."""
 
     name: str
     waiting: int
     running: int
+    ended: int
     paused: bool
     quota: Quota | None
 
 
 async def queues(desk: Desk, request: Request) -> Response:
-    """What waits where."""
+    """What waits where, and how fast it goes."""
     census = await desk.pulse.census()
+    lately = await desk.house.store.throughput(within=LATELY, limit=AMONG)
     running = await _running(desk, lambda task: task.queue)
     quotas = {quota.name: quota for quota in desk.house.registry.quotas()}
     limited = [name.partition(":")[2] for name in quotas if name.startswith("queue:")]
@@ -113,17 +116,27 @@ async def queues(desk: Desk, request: Request) -> Response:
             name=name,
             waiting=census.waiting_by_queue.get(name, 0),
             running=running[name],
+            ended=lately.of(name),
             paused=name in census.paused,
             quota=quotas.get(of_queue(name)),
         )
-        for name in sorted({*census.waiting_by_queue, *census.paused, *running, *limited, "default"})
+        for name in sorted({*census.waiting_by_queue, *census.paused, *running, *lately.by_queue, *limited, "default"})
     ]
     functions = {
         parted(name.partition(":")[2])[0]: quota for name, quota in quotas.items() if name.startswith("function:")
     }
     deepest = max(1, *(row.waiting for row in rows))
-    of_functions = sorted(functions.items())
-    return await desk.page(request, "queues.html", "queues", rows=rows, deepest=deepest, functions=of_functions)
+    return await desk.page(
+        request,
+        "queues.html",
+        "queues",
+        rows=rows,
+        deepest=deepest,
+        functions=sorted(functions.items()),
+        length=lately.length,
+        is_cut=lately.length < LATELY,
+        among=AMONG,
+    )
 
 
 async def schedules(desk: Desk, request: Request) -> Response:

@@ -12,6 +12,7 @@ from uuid import UUID
 from afterwards.stores.postgres import rows
 from afterwards.stores.postgres.transaction import Transaction
 from afterwards.tasks import Bookmark, Census, Hold, Search, SignedOn, Sought, State, Task, TaskId, WorkerId
+from afterwards.throughput import Recent, Throughput
 
 _SEEK = {
     "find_by_id": "seek_by_id",
@@ -95,6 +96,13 @@ def narrowing(search: Search) -> dict[str, object]:
         "added_after": None if search.added_after is None else rows.aware(search.added_after),
         "added_before": None if search.added_before is None else rows.aware(search.added_before),
     }
+
+
+async def throughput(transaction: Transaction, recent: Recent) -> Throughput:
+    """What ended within the time, or within a shorter one."""
+    found = await transaction.rows("count_recent", within=rows.ago(recent.within), limit=max(recent.limit, 1))
+    (since, now, *_), *counts = cast("list[tuple[datetime, datetime, str, int]]", found)
+    return Throughput(since=since, now=now, by_queue={queue: count for _since, _now, queue, count in counts})
 
 
 async def until_due(transaction: Transaction, glance: Glance) -> float | None:

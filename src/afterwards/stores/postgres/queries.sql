@@ -1210,6 +1210,24 @@ UNION ALL SELECT NULL, 'ended', state, NULL, count(*), 0, NULL
 UNION ALL SELECT NULL, 'running', NULL, NULL, count(*), 0, NULL FROM afterwards_tasks WHERE state = 'running'
 UNION ALL SELECT NULL, 'paused', queue, NULL, 0, 0, NULL FROM afterwards_paused
 
+-- name: count_recent
+-- Those that ended last, by their index, a bounded number. If there are as many as that, more may have ended in the same
+-- moment as the earliest of them, so that it is counted what came after that. In front, since when.
+WITH recent AS MATERIALIZED (
+    SELECT queue, state, ended FROM afterwards_tasks
+    WHERE ended IS NOT NULL AND ended > greatest({now} - :within::interval, timestamptz 'epoch')
+    ORDER BY ended DESC LIMIT :limit
+),
+bound AS MATERIALIZED (
+    SELECT CASE WHEN count(*) < :limit THEN greatest({now} - :within::interval, timestamptz 'epoch') ELSE min(ended) END
+        AS since
+    FROM recent
+)
+SELECT since, {now}, NULL, 0 FROM bound
+UNION ALL
+SELECT NULL, NULL, recent.queue, count(*) FROM bound CROSS JOIN recent
+WHERE recent.ended > bound.since AND recent.state IN ('done', 'failed') GROUP BY recent.queue
+
 -- name: unknown_names
 -- The names that no worker knew, each found by a jump in the index.
 WITH RECURSIVE unknown (name) AS (

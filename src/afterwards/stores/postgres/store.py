@@ -54,6 +54,7 @@ from afterwards.tasks import (
     WorkerCard,
     WorkerId,
 )
+from afterwards.throughput import Recent, Throughput
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -216,6 +217,9 @@ class PostgresStore:
 
     async def census(self) -> Census:
         return await self._ask(verbs.CENSUS, None)
+
+    async def throughput(self, *, within: timedelta, limit: int) -> Throughput:
+        return await self._ask(verbs.THROUGHPUT, Recent(within=within, limit=limit))
 
     async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
         return await self._ask(verbs.RETRY, Chosen(ids=tuple(sorted(ids)), matching=matching))

@@ -87,6 +87,7 @@ STATES = Verb(doing="asking for states", counter=LOOK, write=each(looking.states
 FIND = Verb(doing="finding tasks", counter=LOOK, write=each(looking.find), simple=True)
 SEEK = Verb(doing="seeking tasks", counter=LOOK, write=each(looking.seek), simple=True)
 CENSUS = Verb(doing="counting tasks", counter=LOOK, write=each(looking.census))
+THROUGHPUT = Verb(doing="counting what ended", counter=LOOK, write=each(looking.throughput), simple=True)
 TALLIES = Verb(doing="reading tallies", counter=LOOK, write=each(tallies.tallies), simple=True)
 HAND_OVER = Verb(doing="handing tasks over", counter=LOOK, write=each(moving.hand_over), simple=True)
 RETRY = Verb(doing="retrying tasks", counter=LOOK, write=each(steering.retry), again=False)

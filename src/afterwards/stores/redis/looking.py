@@ -13,6 +13,7 @@ from afterwards.stores.redis import rows
 from afterwards.stores.redis.errands import Ask, Talk
 from afterwards.stores.redis.workers import unknown_names, workers
 from afterwards.tasks import Bookmark, Census, Hold, Search, Sought, State, Task, TaskId
+from afterwards.throughput import Recent, Throughput
 
 Counted = tuple[bytes, list[tuple[bytes, bytes, int]], int, int, int, list[bytes], list[bytes], int, int]
 
@@ -60,6 +61,14 @@ def _part(page: Page, *, whole: bool) -> Talk[tuple[object, Bookmark | None]]:
     asked = Ask("find", arguments) if ids is None else Ask("find_by_id", [*arguments, *(id.hex for id in ids)])
     told, following = cast("tuple[object, bytes]", (yield asked))
     return told, Bookmark(following.decode()) if following else None
+
+
+def throughput(recent: Recent) -> Talk[Throughput]:
+    """What ended within the time, or within a shorter one."""
+    told = yield Ask("throughput", [stored.microseconds(recent.within), max(recent.limit, 1)])
+    now, since, counts = cast("tuple[bytes, bytes, list[tuple[bytes, int]]]", told)
+    by_queue = {queue.decode(): count for queue, count in counts}
+    return Throughput(since=stored.instant(int(since)), now=stored.instant(int(now)), by_queue=by_queue)
 
 
 def census(_: None) -> Talk[Census]:

@@ -53,6 +53,7 @@ from afterwards.tasks import (
     WorkerCard,
     WorkerId,
 )
+from afterwards.throughput import Recent, Throughput
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -206,6 +207,9 @@ class RedisStore:
 
     async def census(self) -> Census:
         return await self._look(verbs.CENSUS, None)
+
+    async def throughput(self, *, within: timedelta, limit: int) -> Throughput:
+        return await self._look(verbs.THROUGHPUT, Recent(within=within, limit=limit))
 
     async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
         return await parts.change(partial(self._write, verbs.RETRY), Chosen(ids=tuple(sorted(ids)), matching=matching))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from afterwards.stores.redis import adding, claiming, scheduling, settling
 from afterwards.stores.redis.errands import Ask, Talk, Verb, alone
 from afterwards.stores.redis.gates import sweep
-from afterwards.stores.redis.looking import census, find, seek, states
+from afterwards.stores.redis.looking import census, find, seek, states, throughput
 from afterwards.stores.redis.moving import forget, hand_over, receive
 from afterwards.stores.redis.rescuing import rescue
 from afterwards.stores.redis.steering import cancel, delete, pause, prune, retry
@@ -56,6 +56,7 @@ FIND = Verb(doing="finding tasks", talk=alone(find))
 SEEK = Verb(doing="seeking tasks", talk=alone(seek))
 HAND_OVER = Verb(doing="handing tasks over", talk=alone(hand_over))
 CENSUS = Verb(doing="counting tasks", talk=alone(census))
+THROUGHPUT = Verb(doing="counting what ended", talk=alone(throughput))
 TALLIES = Verb(doing="reading tallies", talk=alone(tallies))
 AGENDA = Verb(doing="listing schedules", talk=alone(scheduling.agenda))
 PLAN = Verb(doing="planning schedules", talk=alone(scheduling.plan))

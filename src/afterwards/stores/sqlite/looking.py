@@ -13,6 +13,7 @@ from afterwards import stored
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.transaction import Transaction, Value, as_list
 from afterwards.tasks import Bookmark, Census, Hold, Search, SignedOn, Sought, State, Task, TaskId, WorkerId
+from afterwards.throughput import Recent, Throughput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,8 +152,15 @@ def _census(transaction: Transaction) -> Census:
     )
 
 
-def _pairs(transaction: Transaction, statement: str) -> list[tuple[str, int]]:
-    return cast("list[tuple[str, int]]", transaction.rows(statement))
+def throughput(transaction: Transaction, recent: Recent) -> Throughput:
+    """What ended within the time, or within a shorter one."""
+    after = stored.earlier(transaction.now, recent.within)
+    (_, since), *counts = _pairs(transaction, "count_recent", after=after, limit=max(recent.limit, 1))
+    return Throughput(since=stored.instant(since), now=stored.instant(transaction.now), by_queue=dict(counts))
+
+
+def _pairs(transaction: Transaction, statement: str, **values: Value) -> list[tuple[str, int]]:
+    return cast("list[tuple[str, int]]", transaction.rows(statement, **values))
 
 
 def _waiting(transaction: Transaction) -> list[tuple[str, str | None, int, int | None, int | None]]:

@@ -947,6 +947,23 @@ SELECT json_array(
     json_array('done', ended - failed - cancelled), json_array('failed', failed), json_array('cancelled', cancelled)
 ) FROM counted
 
+-- name: count_recent
+-- Those that ended last, by their index, a bounded number. If there are as many as that, more may have ended in the same
+-- moment as the earliest of them, so that it is counted what came after that. In front, since when.
+WITH recent AS MATERIALIZED (
+    SELECT queue, state, ended FROM afterwards_tasks INDEXED BY afterwards_ended
+    WHERE ended IS NOT NULL AND ended > :after ORDER BY ended DESC LIMIT :limit
+),
+bound AS MATERIALIZED (
+    SELECT iif(count(*) < :limit, :after, min(ended)) AS since FROM recent
+)
+SELECT json_group_array(json_array(queue, number)) FROM (
+    SELECT '' AS queue, since AS number FROM bound
+    UNION ALL
+    SELECT recent.queue, count(*) FROM bound CROSS JOIN recent
+    WHERE recent.ended > bound.since AND recent.state IN ('done', 'failed') GROUP BY recent.queue
+)
+
 -- name: count_running
 -- From the index of the running.
 SELECT count(*) FROM {running_tasks}

@@ -52,6 +52,7 @@ from afterwards.tasks import (
     WorkerCard,
     WorkerId,
 )
+from afterwards.throughput import Recent, Throughput
 
 Request = TypeVar("Request")
 Answer = TypeVar("Answer")
@@ -200,6 +201,9 @@ class SQLiteStore:
 
     async def census(self) -> Census:
         return await self._look(verbs.CENSUS, None)
+
+    async def throughput(self, *, within: timedelta, limit: int) -> Throughput:
+        return await self._look(verbs.THROUGHPUT, Recent(within=within, limit=limit))
 
     async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
         return await self._write(verbs.RETRY, Chosen(ids=tuple(sorted(ids)), matching=matching))

@@ -7,7 +7,7 @@ from afterwards.stores.sqlite.adding import add
 from afterwards.stores.sqlite.claiming import claim
 from afterwards.stores.sqlite.errands import Verb, each
 from afterwards.stores.sqlite.gates import sweep
-from afterwards.stores.sqlite.looking import census, find, seek, states, unknown_names, until_due, workers
+from afterwards.stores.sqlite.looking import census, find, seek, states, throughput, unknown_names, until_due, workers
 from afterwards.stores.sqlite.moving import forget, hand_over, receive
 from afterwards.stores.sqlite.rescuing import rescue
 from afterwards.stores.sqlite.settling import settle, settle_apart
@@ -49,6 +49,7 @@ FIND = Verb(doing="finding tasks", write=each(find))
 SEEK = Verb(doing="seeking tasks", write=each(seek))
 HAND_OVER = Verb(doing="handing tasks over", write=each(hand_over))
 CENSUS = Verb(doing="counting tasks", write=each(census))
+THROUGHPUT = Verb(doing="counting what ended", write=each(throughput))
 TALLIES = Verb(doing="reading tallies", write=each(tallies))
 AGENDA = Verb(doing="listing schedules", write=each(scheduling.agenda))
 PLAN = Verb(doing="planning schedules", write=each(scheduling.plan))
