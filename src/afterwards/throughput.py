@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 LATELY = timedelta(minutes=5)
 AMONG = 2_000  # tasks that ended last: where more did, the time is shorter
-_UNITS = (("second", timedelta(seconds=1)), ("minute", timedelta(minutes=1)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +41,6 @@ class Throughput:
 
 def pace(count: int, length: timedelta) -> str:
     """So many in that time: `3.4 a second`, `24 a minute`; `0` for none."""
-    for name, unit in _UNITS:
-        many = count * (unit / length)
-        if many >= 1:
-            break
-    return f"{many:,.0f} a {name}" if many >= 10 else f"{many:.2g} a {name}" if many else "0"
+    per_second = count * (timedelta(seconds=1) / length)
+    many, unit = (per_second, "second") if per_second >= 1 else (per_second * 60, "minute")
+    return f"{many:,.0f} a {unit}" if many >= 10 else f"{many:.2g} a {unit}" if many else "0"

@@ -67,8 +67,10 @@ def throughput(recent: Recent) -> Talk[Throughput]:
     """What ended within the time, or within a shorter one."""
     told = yield Ask("throughput", [stored.microseconds(recent.within), max(recent.limit, 1)])
     now, since, counts = cast("tuple[bytes, bytes, list[tuple[bytes, int]]]", told)
-    by_queue = {queue.decode(): count for queue, count in counts}
-    return Throughput(since=stored.instant(int(since)), now=stored.instant(int(now)), by_queue=by_queue)
+    by_queue: Counter[str] = Counter()
+    for queue, count in counts:  # each line of a queue by itself
+        by_queue[queue.decode()] += count
+    return Throughput(since=stored.instant(int(since)), now=stored.instant(int(now)), by_queue=dict(by_queue))
 
 
 def census(_: None) -> Talk[Census]:
