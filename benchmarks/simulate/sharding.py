@@ -19,10 +19,14 @@ import argparse
 import math
 import random
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from placing import Part, exceptions, placed, split
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from simulate.placing import Part, exceptions, placed, split
 
 STEP = 0.01  # seconds
 FULLEST = 1.5  # times the mean, where exceptions are made
