@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi import FastAPI
 
-from afterwards import Afterwards, BackgroundTasks, Retry
+from afterwards import Afterwards, BackgroundTasks, Retry, State
 from afterwards.elsewhere import run_elsewhere
 from tests import servers
 from tests.doors.asgi import served
@@ -173,6 +173,48 @@ def test_failed_tasks_are_retried_with_the_keyboard(
         page.get_by_role("link", name="Retry …").press("Enter")
         page.get_by_role("button", name="Retry 3").press("Enter")
         page.get_by_text("3 tasks will run again.").wait_for()
+
+
+@pytest.mark.parametrize("has_script", [True, False], ids=["with its script", "without"])
+def test_all_that_wait_are_cancelled(chromium: Browser, address: str, afterwards: Afterwards, has_script: bool):
+    run_elsewhere(lambda: afterwards.pause("mail"))
+    for number in range(4):
+        afterwards.using(queue="mail").add_sync(succeed, f"letter {number}")
+    with opened(chromium, f"{address}/ops/afterwards/", java_script_enabled=has_script) as page:
+        page.goto("tasks?q=queue:mail")
+        page.get_by_role("link", name="Cancel …").press("Enter")
+        page.get_by_role("heading", name="Cancel 4 tasks?").wait_for()
+        assert how_many(afterwards, State.CANCELLED) == 0, "asking changes nothing"
+        page.get_by_role("button", name="Cancel 4").click()
+        page.get_by_text("4 tasks cancelled, or asked to stop.").wait_for()
+    assert (how_many(afterwards, State.CANCELLED), how_many(afterwards, State.WAITING)) == (4, 0)
+
+
+@pytest.mark.parametrize("has_script", [True, False], ids=["with its script", "without"])
+def test_those_that_are_selected_are_deleted_and_then_the_rest(
+    chromium: Browser, address: str, afterwards: Afterwards, has_script: bool
+):
+    failed = [task.id for task in run_elsewhere(lambda: afterwards.find(limit=3))]
+    run_elsewhere(lambda: afterwards.wait_all(failed, timeout=PATIENCE))
+    with opened(chromium, f"{address}/ops/afterwards/", java_script_enabled=has_script) as page:
+        page.goto("tasks?q=state:failed")
+        for place in (0, 2):
+            page.locator("tbody input[type=checkbox]").nth(place).check()
+        page.get_by_role("button", name="Delete", exact=True).click()
+        page.get_by_role("heading", name="Delete 2 tasks?").wait_for()
+        assert how_many(afterwards, State.FAILED) == 3, "asking changes nothing"
+        page.get_by_role("button", name="Delete 2").click()
+        page.get_by_text("2 tasks deleted.").wait_for()
+        assert how_many(afterwards, State.FAILED) == 1
+        page.goto("tasks?q=state:failed")
+        page.get_by_role("link", name="Delete …").press("Enter")
+        page.get_by_role("button", name="Delete 1").click()
+        page.get_by_text("1 task deleted.").wait_for()
+    assert run_elsewhere(lambda: afterwards.find(limit=3)) == []
+
+
+def how_many(afterwards: Afterwards, state: State) -> int:
+    return run_elsewhere(lambda: afterwards.census()).by_state[state]
 
 
 def test_the_script_of_the_status_follows_a_task_to_its_end(chromium: Browser, address: str):
