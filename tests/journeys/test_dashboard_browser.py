@@ -106,6 +106,21 @@ def test_a_page_rests_while_something_is_selected(chromium: Browser, address: st
         page.locator("tbody tr", has_text="meanwhile").wait_for()
 
 
+def test_nothing_moves_below_a_button_that_is_pressed(chromium: Browser, address: str, afterwards: Afterwards):
+    with opened(chromium, f"{address}/ops/afterwards/") as page:
+        page.goto("tasks?q=state:failed")
+        page.locator("#lamp.live").wait_for()
+        run_elsewhere(lambda: afterwards.drain())
+        before = page.locator("tbody tr").count()
+        page.get_by_role("link", name="Retry …").hover()
+        page.mouse.down()
+        afterwards.add_sync(fail, "meanwhile", "hunter2!")
+        page.wait_for_timeout(1500)  # much longer than a change takes to be seen
+        assert page.locator("tbody tr").count() == before
+        page.mouse.up()
+        page.get_by_role("button", name="Retry").wait_for()
+
+
 def test_a_task_that_vanishes_stays_to_be_read(chromium: Browser, address: str, afterwards: Afterwards):
     [found] = run_elsewhere(lambda: afterwards.find(limit=1))
     task = run_elsewhere(lambda: afterwards.wait(found.id, timeout=PATIENCE))

@@ -8,11 +8,16 @@ const SHARE = 40; // of the server's time, in which it may be asked for this pag
 const AGAIN = 3000; // milliseconds until a stream that was refused is tried again
 const OLD = 15000; // milliseconds after which "2 s ago" is made anew, though nothing has changed
 const REFUSED = { 403: "Not for you any more", 404: "Not kept any more", 503: "The store is away" };
-let source, timer, notBefore = 0, missed = false;
+let source, timer, notBefore = 0, missed = false, pressed = false;
 
 root.classList.add("has-script");
 document.addEventListener("visibilitychange", () => (document.hidden ? rest() : wake()));
-document.addEventListener("htmx:before:swap", (event) => event.detail.ctx.response.status === 200 || event.preventDefault());
+document.addEventListener("htmx:before:swap", (event) => {
+  missed ||= pressed;
+  if (pressed || event.detail.ctx.response.status !== 200) event.preventDefault();
+});
+addEventListener("pointerdown", () => { pressed = true; }, true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, released, true);
 document.addEventListener("change", (event) => {
   if (event.target.id === "every") boxes().forEach((box) => { box.checked = event.target.checked; });
   counted();
@@ -60,9 +65,17 @@ function soon() {
   timer ??= setTimeout(refresh, Math.max(GRACE, notBefore - performance.now()));
 }
 
+// A link that is replaced or moved between the press and the release of a button would not be clicked.
+function released() {
+  pressed = false;
+  if (missed && source) soon();
+}
+
 // A page with a selection stays as it is: nobody wants rows to move below his hand.
 async function refresh() {
   timer = undefined;
+  missed = pressed;
+  if (missed) return;
   missed = boxes().some((box) => box.checked);
   if (missed) return show("rests", "Paused while you select");
   const began = performance.now();
