@@ -8,6 +8,7 @@ import pytest
 from tests import older_redis, servers
 
 
+@pytest.hookimpl(optionalhook=True)  # of xdist, which is not everywhere
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are processors, since many tests wait for most of their time."""
     return (os.cpu_count() or 1) + 1

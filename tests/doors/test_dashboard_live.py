@@ -15,7 +15,7 @@ from afterwards import Afterwards, Retry, TaskHandle
 from tests.doors.asgi import served
 from tests.doors.dashboards import app_of
 from tests.doors.diary import PATIENCE, note
-from tests.doors.streams import stream
+from tests.doors.streams import Stream, stream
 
 Address = tuple[str, int]
 
@@ -48,6 +48,11 @@ def live_of(address: Address, path: str = "") -> str:
     return unescape(place)
 
 
+def hears_of_a_change(live: Stream) -> bool:
+    """Before long; meanwhile it is said that the stream is still there."""
+    return any(next(live).name == "changed" for _ in range(20))
+
+
 def test_a_page_whose_store_has_changed_since_it_was_made_is_told_at_once(
     address: Address, afterwards: Afterwards, waiting: TaskHandle
 ):
@@ -63,32 +68,32 @@ def test_a_page_that_has_seen_everything_is_told_nothing_until_something_changes
     address: Address, afterwards: Afterwards, waiting: TaskHandle
 ):
     with stream(address, live_of(address)) as first:
-        assert [next(first).comment, next(first).name] == ["still here", "changed"], "nobody had looked before"
+        assert hears_of_a_change(first), "nobody had looked before"
     for path in ("", "tasks", f"tasks/{waiting.id}"):
         with stream(address, live_of(address, path)) as live:
             assert [next(live).comment for _ in range(3)] == ["still here"] * 3
     with stream(address, live_of(address)) as live:
         asyncio.run(afterwards.cancel(waiting.id))
-        assert [next(live).comment, next(live).name] == ["still here", "changed"]
+        assert hears_of_a_change(live)
 
 
 def test_what_another_process_has_seen_means_nothing_here(address: Address, waiting: TaskHandle):
     for place in ("/afterwards/live?seen=0123-7", f"/afterwards/live?task={waiting.id}&seen=0123"):
         with stream(address, place) as live:
-            assert [next(live).comment, next(live).name] == ["still here", "changed"]
+            assert hears_of_a_change(live)
 
 
 def test_a_task_of_which_nothing_is_left_is_a_change(address: Address, afterwards: Afterwards, waiting: TaskHandle):
     asyncio.run(afterwards.cancel(waiting.id))
     with stream(address, live_of(address, f"tasks/{waiting.id}")) as live:
         asyncio.run(afterwards.delete(waiting.id))
-        assert [next(live).comment, next(live).name] == ["still here", "changed"]
+        assert hears_of_a_change(live)
 
 
 def test_a_store_that_is_away_from_the_beginning_is_a_change_too():
     app = app_of(Afterwards(url="redis://127.0.0.1:1", worker=False), lambda request: True)
     with served(app) as address, stream(address, "/afterwards/live?seen=0123-7") as live:
-        assert [next(live).comment, next(live).name] == ["still here", "changed"]
+        assert hears_of_a_change(live)
 
 
 def test_the_script_and_the_style_are_sent_once(address: Address):
