@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from starlette.requests import Request
 
 from afterwards import Afterwards, Task, Visitor
+from docs.images.shop import ShiftedStore
 
 PAGES = ["", "tasks", "errors", "queues", "schedules", "workers", "actions", "tasks/confirm?verb=retry&all=1"]
 SAME = {"Sec-Fetch-Site": "same-origin"}
@@ -36,6 +38,14 @@ def stored(afterwards: Afterwards, *calls: Any) -> list[Task]:
         return [await afterwards.get(task_id) for task_id in ids]
 
     return asyncio.run(add())
+
+
+def stored_ago(afterwards: Afterwards, ago: timedelta, *calls: object) -> None:
+    """By a store whose clock is late."""
+    store = cast("ShiftedStore", afterwards.house.store)
+    store.clock_offset = -ago
+    stored(afterwards, *calls)
+    store.clock_offset = timedelta(0)
 
 
 def token(client: TestClient) -> str:

@@ -7,14 +7,12 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
 
 import pytest
 from fastapi.testclient import TestClient
 
 from afterwards import Afterwards, Retry
-from docs.images.shop import ShiftedStore
-from tests.doors.dashboards import app_of, stored
+from tests.doors.dashboards import app_of, stored, stored_ago
 from tests.doors.diary import fail, note
 
 ROW = re.compile(r'title="(\w+)">\w+</a>.*?<span title="(\d+) in the last ([^"]*)">([^<]*)<', re.DOTALL)
@@ -29,14 +27,6 @@ def afterwards(tmp_path: Path) -> Afterwards:
 def client(afterwards: Afterwards) -> Iterator[TestClient]:
     with TestClient(app_of(afterwards, lambda request: True)) as client:
         yield client
-
-
-def stored_ago(afterwards: Afterwards, ago: timedelta, *calls: object) -> None:
-    """By a store whose clock is late."""
-    store = cast("ShiftedStore", afterwards.house.store)
-    store.clock_offset = -ago
-    stored(afterwards, *calls)
-    store.clock_offset = timedelta(0)
 
 
 def test_of_each_queue_it_is_said_how_many_ended_in_the_last_minutes(client: TestClient, afterwards: Afterwards):
