@@ -40,7 +40,7 @@ from afterwards.errors import (
 from afterwards.log_fields import JSONLogFormatter, TaskLogFilter
 from afterwards.retries import Again, Retry, Stop
 from afterwards.schedules import Schedule
-from afterwards.tasks import Census, Failure, LogLine, Progress, State, Task
+from afterwards.tasks import Census, Failure, LogLine, Progress, State, Task, Try, TryEnding
 from afterwards.track import track
 from afterwards.visitors import Visitor
 
@@ -86,6 +86,8 @@ __all__ = [
     "TaskHandle",
     "TaskLogFilter",
     "TimedOut",
+    "Try",
+    "TryEnding",
     "UnknownTask",
     "UnsupportedFastAPI",
     "UnsupportedURL",

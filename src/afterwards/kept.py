@@ -1,14 +1,14 @@
-"""What is kept of a run, as every store writes and reads it: progress, logs, and what was said of keeping. Pure."""
+"""What is kept of a run, as every store writes and reads it: progress, logs, tries, what was said of keeping."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
-from afterwards.stored import cleaned
-from afterwards.tasks import Keeps, LogLine, Progress
+from afterwards.stored import cleaned, instant, microseconds_at
+from afterwards.tasks import Failure, Keeps, LogLine, Progress, Try, TryEnding
 
 
 def progress_text(progress: Progress) -> str:
@@ -54,6 +54,49 @@ def logs(stored: str | None) -> tuple[LogLine, ...]:
         LogLine(at=datetime.fromisoformat(at), level=level, logger=logger, text=text)
         for at, level, logger, text, *_ in lines
     )
+
+
+def tries_text(tries: Sequence[Try]) -> str | None:
+    """Tries as they are stored; None for none."""
+    return f"[{','.join(map(try_text, tries))}]" if tries else None
+
+
+def try_text(one: Try) -> str:
+    """A try as it is stored, and as the statements and scripts that note one write it."""
+    return _text(
+        {
+            "run": one.run,
+            "attempt": one.attempt,
+            "started": microseconds_at(one.started),
+            "ended": microseconds_at(one.ended),
+            "ending": one.ending,
+            "kind": None if one.error is None else cleaned(one.error.kind),
+            "message": None if one.error is None else cleaned(one.error.message),
+        }
+    )
+
+
+def tries(stored: str | None) -> tuple[Try, ...]:
+    """The stored tries, without those that only a newer version knows how to read."""
+    if stored is None:
+        return ()
+    found = (_try(fields) for fields in cast("list[dict[str, Any]]", json.loads(stored)))
+    return tuple(one for one in found if one is not None)
+
+
+def _try(fields: dict[str, Any]) -> Try | None:
+    try:
+        kind, message = fields["kind"], fields["message"]
+        return Try(
+            run=fields["run"],
+            attempt=fields["attempt"],
+            started=instant(fields["started"]),
+            ended=instant(fields["ended"]),
+            ending=TryEnding(fields["ending"]),
+            error=None if kind is None else Failure(kind=kind, message=message),
+        )
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def _text(value: object) -> str:

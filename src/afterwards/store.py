@@ -136,7 +136,8 @@ class Store(Protocol):
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
         """Write how runs ended. Outcomes whose claim does not hold any more change nothing and are not in `held`.
 
-        `started` becomes the store's now less `took` (none for a returned run). Progress and logs that an outcome does
+        A run after which its task waits again is one of its `tries` from then on, unless it was given back. `started`
+        becomes the store's now less `took` (none for a returned run). Progress and logs that an outcome does
         not bring stay as they are. The calls that the outcomes bring are
         stored, and the followers of those whose turn is over are freed, in the same write. With `claimed_by`, freed
         followers that are claimable by that worker, and that no quota counts, are claimed for it at once.
@@ -179,8 +180,9 @@ class Store(Protocol):
         """Return the tasks of dead workers: of `known_dead` and, if `expired`, of those whose lease has run out.
 
         Each returned task has lost its attempt's count and gained a crash (neither, if its worker was leaving); it
-        waits `crash_wait`, or has failed as poison when its crashes are used up. A dead worker's row goes once its
-        last task has been returned; `limit` bounds the tasks of one call.
+        waits `crash_wait`, or has failed as poison when its crashes are used up. The run that crashed is one of the
+        `tries` of a task that waits. A dead worker's row goes once its last task has been returned; `limit` bounds the
+        tasks of one call.
         """
         ...
 
@@ -267,6 +269,7 @@ class Store(Protocol):
     async def retry(self, ids: Collection[TaskId], *, matching: Search | None = None) -> list[TaskId]:
         """Ended tasks wait again, due now, with attempts and crashes counted anew. Returns those that changed.
 
+        The last run of each, if it had one, is one of its `tries` from then on.
         One with a key takes it again; it stays as it is if another task holds that. So does one that is not `matching`
         in this very step, whatever it was when it was found; the search's own `ids` play no part in that. A step of a
         chain is held again while something that it needs has not ended, and stays as it is if that has ended and not

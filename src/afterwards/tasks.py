@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NewType
 from uuid import UUID
@@ -21,7 +21,7 @@ DEFAULT_QUEUE = "default"
 DEFAULT_PRIORITY = 5
 NO_DELAY = timedelta(0)
 LONGEST_KEY = 255  # characters: as many as the index of every store takes
-_LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+MOST_TRIES = 20
 
 
 class State(StrEnum):
@@ -77,6 +77,32 @@ class LogLine:
     level: str
     logger: str
     text: str
+
+
+class TryEnding(StrEnum):
+    """How a try ended."""
+
+    FAILED = "failed"  # it raised, or took too long; if it was the last, a person has let the task wait again
+    AGAIN = "again"  # it asked for a later one; no attempt spent
+    CRASHED = "crashed"  # its process died; no attempt spent
+    DONE = "done"  # a person has let the task run once more
+    CANCELLED = "cancelled"  # the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Try:
+    """A run of a task before its last: `attempt` and `run` as they were then, when it `started` and `ended`, and how.
+
+    One that crashed ended when that was noticed. `error` is what it failed with: no traceback, and of the message the
+    first 500 characters, the last of them `…` if it was longer.
+    """
+
+    run: int
+    attempt: int
+    started: datetime
+    ended: datetime
+    ending: TryEnding
+    error: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +179,10 @@ class Task:
     the task, and None where a store does. `logs` are the lines that it logged, if they are kept. `twins` are its other
     names, the ids of calls that found it under their key; only `hand_over` tells them. `limited`: its
     last run was claimed under a quota, which counts it.
+
+    `tries` are the runs after which it waited again, the oldest first, and the newest 20 of them; a run that was given
+    back is none. What `started`, `ended` and `error` say is of the last run, be it one of them or not. A worker gets
+    its tasks without.
     """
 
     id: TaskId
@@ -191,6 +221,7 @@ class Task:
     limit_key: str = ""
     limited: bool = False
     link: Link | None = None
+    tries: tuple[Try, ...] = ()
 
     @property
     def claim(self) -> Claim:
@@ -198,41 +229,6 @@ class Task:
         if self.worker is None:
             raise ValueError(f"task {self.id} is not running, so nobody has claimed it")
         return Claim(id=self.id, run=self.run, worker=self.worker)
-
-
-def first_run(call: Call, *, now: datetime, worker: WorkerId) -> Task:
-    """The task that a call becomes when it is claimed by the write that stores it; `now` and its `due` are aware."""
-    return Task(
-        id=call.id,
-        name=call.name,
-        arguments=call.arguments,
-        queue=call.queue,
-        priority=call.priority,
-        state=State.RUNNING,
-        after=call.after,
-        due=now if call.due is None else call.due.astimezone(UTC),
-        added=now,
-        attempt=1,
-        run=1,
-        crashes_allowed=call.crashes,
-        worker=worker,
-        started=now,
-        retry=call.retry,
-        timeout=call.timeout,
-        deadline=_deadline_of(call, now),
-        trace=call.trace,
-        key=call.key,
-        unique_for=call.unique_for,
-        keeps=call.keeps,
-        limit_key=call.limit_key,
-        link=call.link,
-    )
-
-
-def _deadline_of(call: Call, now: datetime) -> datetime | None:
-    if not isinstance(call.deadline, timedelta):
-        return None if call.deadline is None else call.deadline.astimezone(UTC)
-    return now + min(call.deadline, _LAST_INSTANT - now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

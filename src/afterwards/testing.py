@@ -17,13 +17,14 @@ from typing import Any, ParamSpec, Protocol, TypeAlias, overload
 from afterwards.batch import LocalCall
 from afterwards.chains import Step
 from afterwards.errors import CannotStore
+from afterwards.first_run import first_run
 from afterwards.formers import Formers
 from afterwards.house import House
 from afterwards.how import AS_DECORATED
 from afterwards.ids import new_id
 from afterwards.links import Link
 from afterwards.local import call_locally
-from afterwards.tasks import Call, State, Task, TaskId, WorkerId, first_run
+from afterwards.tasks import Call, State, Task, TaskId, WorkerId
 from afterwards.transactions import Hand, Kind, Transaction, kind_of
 from afterwards.turns import Turn, turn_of
 

@@ -12,7 +12,21 @@ from afterwards.ids import new_id
 from afterwards.links import Link
 from afterwards.outcomes import Ending, done
 from afterwards.retries import Retry
-from afterwards.tasks import Failure, Hold, Keeps, LogLine, Progress, Search, State, Task, TaskId, Woken, WorkerId
+from afterwards.tasks import (
+    Failure,
+    Hold,
+    Keeps,
+    LogLine,
+    Progress,
+    Search,
+    State,
+    Task,
+    TaskId,
+    Try,
+    TryEnding,
+    Woken,
+    WorkerId,
+)
 from tests.contract.builders import (
     EVERYTHING,
     HOUR,
@@ -54,6 +68,17 @@ def a_full_task(**options: object) -> Task:
         turn_over=True,
         started=an_hour - timedelta(days=1),
         error=Failure(kind="ValueError", message="no", traceback="File …"),
+        tries=(
+            Try(
+                run=2,
+                attempt=1,
+                started=(began := an_hour - timedelta(days=2)),
+                ended=began + timedelta(microseconds=1),
+                ending=TryEnding.FAILED,
+                error=Failure(kind="ValueError", message="nö, 'never', \"ever\"\n…"),
+            ),
+            Try(run=4, attempt=2, started=an_hour - timedelta(days=1), ended=an_hour, ending=TryEnding.CRASHED),
+        ),
         returned='"so far"',
         progress=Progress(done=3, of=4.5, say="drei"),
         logs=(LogLine(at=an_hour, level="INFO", logger="mine", text="wörds\nand more"),),
@@ -165,11 +190,12 @@ async def test_an_id_twice_in_one_write_is_stored_once(store: TimedStore):
 async def test_what_has_run_here_since_stays_as_it_is(store: TimedStore, worker: WorkerId):
     tasks = [a_full_task(due=datetime(2020, 1, 1, tzinfo=UTC), suspect=False) for _ in range(2)]
     await store.receive(tasks)
-    running, ended = await claim_all(store, worker)
+    claimed, ended = await claim_all(store, worker)
+    running = await the_task(store, claimed.id)
     await store.settle([done(ended.claim)])
     assert await store.receive(tasks) == []
     assert (await the_task(store, ended.id)).state is State.DONE
-    assert await the_task(store, running.id) == running
+    assert await the_task(store, claimed.id) == running
 
 
 async def test_receiving_nothing_is_nothing(store: TimedStore):

@@ -18,8 +18,9 @@ from afterwards import Afterwards, Retry
 from afterwards.dashboard.completing import completions
 from afterwards.dashboard.searching import parse
 from afterwards.dashboard.tables import known
+from afterwards.first_run import first_run
 from afterwards.ids import new_id
-from afterwards.tasks import Call, Census, Failure, State, Task, WorkerId, first_run
+from afterwards.tasks import Call, Census, Failure, State, Task, WorkerId
 from tests.doors.asgi import served
 from tests.doors.dashboards import act, app_of, stored
 from tests.doors.diary import fail, note

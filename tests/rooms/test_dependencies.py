@@ -14,10 +14,11 @@ from fastapi import Depends
 
 from afterwards import Afterwards, BackgroundTasks, State, Task
 from afterwards.events import Event, LoopFailed, TaskResists
+from afterwards.first_run import first_run
 from afterwards.how import AS_DECORATED
 from afterwards.outcomes import Ending
 from afterwards.runner import Runner
-from afterwards.tasks import WorkerId, first_run
+from afterwards.tasks import WorkerId
 from tests.rooms.builders import a_store, until, url_in
 
 Shape = Callable[..., Any]

@@ -10,11 +10,12 @@ from types import ModuleType
 import pytest
 
 from afterwards.errors import CallTooLarge, CannotName, CannotStore
+from afterwards.first_run import first_run
 from afterwards.names import UnknownFunction
 from afterwards.options import CallOptions, Options
 from afterwards.registry import Registry
 from afterwards.retries import Retry
-from afterwards.tasks import Call, Task, WorkerId, first_run
+from afterwards.tasks import Call, Task, WorkerId
 from tests.unit import some_tasks as tasks
 
 HERE = tasks.__name__

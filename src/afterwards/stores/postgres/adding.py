@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
+from afterwards.first_run import first_run
 from afterwards.keys import Asked
 from afterwards.stores.postgres import rows
 from afterwards.stores.postgres.keys import sorted_out
 from afterwards.stores.postgres.transaction import Transaction
-from afterwards.tasks import Added, Call, Claim, TaskId, WorkerId, first_run
+from afterwards.tasks import Added, Call, Claim, TaskId, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

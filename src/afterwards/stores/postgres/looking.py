@@ -52,7 +52,7 @@ async def states(transaction: Transaction, ids: Sequence[TaskId]) -> dict[TaskId
 
 async def find(transaction: Transaction, page: Page) -> list[Task]:
     """The tasks of the page, newest first."""
-    return rows.tasks(await transaction.rows(_way(page), **_values(page)))
+    return rows.whole_tasks(await transaction.rows(_way(page), **_values(page)))
 
 
 async def seek(transaction: Transaction, page: Page) -> Sought:

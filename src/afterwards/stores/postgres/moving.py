@@ -25,7 +25,7 @@ class Part:
 
 async def hand_over(transaction: Transaction, part: Part) -> list[Task]:
     """Waiting tasks, the oldest first."""
-    tasks = rows.tasks(await transaction.rows("hand_over", limit=max(part.limit, 0), after=part.after))
+    tasks = rows.whole_tasks(await transaction.rows("hand_over", limit=max(part.limit, 0), after=part.after))
     twins = await keys.twins_of(transaction, tasks)
     return [replace(task, twins=tuple(twins[task.id])) if task.id in twins else task for task in tasks]
 

@@ -28,6 +28,32 @@ task.ended, task.error, task.result, task.progress, task.key, task.stop_asked, t
 task.timeout, task.deadline, task.unique_for, task.trace, task.keeps, task.logs, task.limit_key, task.limited,
 task.link
 
+-- fragment: whole_task
+-- The same for who looks at it: with its tries, of which a worker need not know.
+{task}, task.tries
+
+-- fragment: noted_tries
+-- The tries of this `task`, and one more: when it `began`, when it was `over`, `how` it ended and with which `failure`, says
+-- what it is selected from. Twenty are kept.
+CASE WHEN jsonb_array_length(task.tries) >= 20 THEN task.tries - 0 ELSE coalesce(task.tries, '[]') END
+|| jsonb_build_object(
+    'run', task.run, 'attempt', task.attempt, 'started', (extract(epoch FROM began) * 1000000)::bigint,
+    'ended', (extract(epoch FROM over) * 1000000)::bigint, 'ending', how, 'kind', failure::json ->> 'kind',
+    'message', CASE WHEN length(failure::json ->> 'message') > 500
+        THEN left(failure::json ->> 'message', 499) || '…' ELSE failure::json ->> 'message'
+    END
+)
+
+-- fragment: tries_with_the_last
+-- The tries of this `task`, which has ended and is to wait again: with its last run, if it had one that is not among them.
+CASE WHEN task.started IS NOT NULL AND (task.tries -> -1 ->> 'run')::integer IS DISTINCT FROM task.run THEN (
+    SELECT {noted_tries} FROM (
+        SELECT
+            task.started AS began, task.ended AS over, task.state AS how,
+            CASE WHEN task.state = 'failed' THEN task.error END AS failure
+    ) AS last
+) ELSE task.tries END
+
 -- fragment: is_claimable
 -- What may be claimed, in the words of its index.
 state = 'waiting' AND held IS NULL AND NOT suspect
@@ -210,7 +236,7 @@ SET arguments = call.arguments, queue = call.queue, priority = call.priority,
     END,
     retry = call.retry, timeout = call.timeout, crashes_allowed = call.crashes_allowed, trace = call.trace,
     keeps = call.keeps, attempt = 0, crashes = 0, suspect = false, started = NULL, error = NULL, result = NULL,
-    progress = NULL, logs = NULL, limit_key = call.limit_key,
+    progress = NULL, logs = NULL, tries = NULL, limit_key = call.limit_key,
     held = CASE WHEN task.held IN ('limit', 'rate') THEN NULL ELSE task.held END, gate = NULL, gate_key = NULL, rank = NULL
 FROM unnest(
     :replaced::uuid[], :arguments::text[], :queues::text[], :priorities::smallint[], :dues::timestamptz[],
@@ -536,7 +562,8 @@ free AS MATERIALIZED (
 
 -- name: settle_outcomes
 -- All outcomes in one statement, and who waited for those whose turn is over. Without a `delay` the task keeps its
--- place in the line: it was given back. The rows were locked by the statement before.
+-- place in the line: it was given back. A run that counts, and after which the task waits again, is one of its tries from
+-- now on. The rows were locked by the statement before.
 WITH outcome AS MATERIALIZED (
     SELECT * FROM unnest(
         :sequences::bigint[], :ids::uuid[], :states::text[], :holds::text[], :delays::interval[], :took::interval[],
@@ -560,6 +587,13 @@ settled AS (
         result = outcome.result,
         progress = coalesce(outcome.progress, task.progress),
         logs = coalesce(outcome.logs, task.logs),
+        tries = CASE WHEN outcome.frees AND outcome.state = 'waiting' THEN (
+            SELECT {noted_tries} FROM (
+                SELECT
+                    greatest({now} - outcome.took, timestamptz 'epoch') AS began, {now} AS over,
+                    CASE WHEN outcome.gives_back THEN 'again' ELSE 'failed' END AS how, outcome.error AS failure
+            ) AS run
+        ) ELSE task.tries END,
         worker = NULL
     FROM outcome WHERE task.sequence = outcome.sequence
 ),
@@ -758,6 +792,11 @@ returned AS (
         crashes = dropped.crashes,
         suspect = dropped.suspect,
         error = coalesce(dropped.error, task.error),
+        tries = CASE WHEN dropped.state = 'waiting' AND dropped.crashes > task.crashes THEN (
+            SELECT {noted_tries} FROM (
+                SELECT task.started AS began, {now} AS over, 'crashed' AS how, NULL::text AS failure
+            ) AS run
+        ) ELSE task.tries END,
         attempt = task.attempt - 1,
         started = CASE WHEN dropped.state = 'waiting' THEN NULL ELSE task.started END,
         ended = CASE WHEN dropped.state = 'waiting' THEN NULL ELSE {now} END,
@@ -766,7 +805,7 @@ returned AS (
     FROM dropped WHERE task.sequence = dropped.sequence
     RETURNING task.*, dropped.place
 )
-SELECT {task} FROM returned AS task ORDER BY place
+SELECT {whole_task} FROM returned AS task ORDER BY place
 
 -- name: forget_dead
 -- Only when the last of their tasks has been returned: until then the next call goes on with them.
@@ -858,7 +897,7 @@ SELECT id, name, key FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) AND key 
 -- were looked at: another may have ended since, and what was cancelled for it would not be found.
 UPDATE afterwards_tasks AS task
 SET state = 'waiting', due = {now}, attempt = 0, crashes = 0, suspect = false, stop_asked = false, started = NULL,
-    ended = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL
+    ended = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL, tries = {tries_with_the_last}
 WHERE id = ANY(:ids::uuid[]) AND state IN ('done', 'failed', 'cancelled') AND {is_sought}
 AND (link IS NULL OR id = ANY(:steps::uuid[]))
 RETURNING task.id
@@ -891,7 +930,7 @@ ORDER BY sequence FOR NO KEY UPDATE
 UPDATE afterwards_tasks AS task
 SET state = 'waiting', held = 'after', after = step.after, due = greatest(task.due, {now}), freed = false, attempt = 0,
     crashes = 0, suspect = false, stop_asked = false, started = NULL, ended = NULL, error = NULL, result = NULL,
-    progress = NULL, logs = NULL
+    progress = NULL, logs = NULL, tries = {tries_with_the_last}
 FROM unnest(:ids::uuid[], :afters::uuid[]) AS step (id, after) WHERE task.id = step.id
 
 -- name: lock_lines
@@ -999,7 +1038,7 @@ RETURNING name
 -- name: hand_over
 -- The oldest first, in the order of the table's key. `after` moves the start of its range, so that a whole move reads
 -- the table once.
-SELECT {task} FROM afterwards_tasks AS task
+SELECT {whole_task} FROM afterwards_tasks AS task
 WHERE state = 'waiting' AND sequence > CASE WHEN :after::uuid IS NULL THEN 0 ELSE {place_of_last} END
 ORDER BY sequence LIMIT :limit
 
@@ -1012,24 +1051,24 @@ SELECT id, freed FROM afterwards_tasks WHERE id = ANY(:ids::uuid[]) ORDER BY seq
 INSERT INTO afterwards_tasks AS task (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
     freed, started, retry, error, result, progress, key, timeout, unique_for, deadline, trace, keeps, logs, limit_key,
-    chain, link, state
+    chain, link, tries, state
 )
 SELECT
     id, name, arguments, queue, priority, held, after, least(greatest(due, {first}), {last}), added, attempt, run,
     crashes, crashes_allowed, suspect, freed, started, retry, error, result, progress, key, timeout, unique_for,
     CASE WHEN deadline IS NOT NULL THEN least(greatest(deadline, {first}), {last}) END, trace, keeps, logs, limit_key,
-    chain, link, 'waiting'
+    chain, link, tries::jsonb, 'waiting'
 FROM unnest(
     :ids::uuid[], :task_names::text[], :arguments::text[], :queues::text[], :priorities::smallint[], :holds::text[],
     :afters::uuid[], :dues::timestamptz[], :added::timestamptz[], :attempts::integer[], :runs::integer[],
     :crashes::integer[], :allowed::integer[], :suspects::boolean[], :turns_over::boolean[], :started::timestamptz[],
     :retries::text[], :errors::text[], :results::text[], :progress::text[], :keys::text[],
     :timeouts::interval[], :deadlines::timestamptz[], :unique_for::interval[], :traces::text[], :keeps::text[],
-    :logs::text[], :limit_keys::text[], :chains::text[], :links::text[]
+    :logs::text[], :limit_keys::text[], :chains::text[], :links::text[], :tries::text[]
 ) WITH ORDINALITY AS received (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
     freed, started, retry, error, result, progress, key, timeout, deadline, unique_for, trace, keeps, logs, limit_key,
-    chain, link, place
+    chain, link, tries, place
 )
 ORDER BY place
 ON CONFLICT (id) DO NOTHING
@@ -1148,7 +1187,8 @@ SELECT sequence, id FROM afterwards_tasks WHERE {is_wanted} AND {page}
 
 -- fragment: tasks_sought
 -- The whole tasks of what a search has found, which goes before.
-SELECT {task} FROM afterwards_tasks AS task WHERE sequence = ANY(ARRAY(SELECT sequence FROM sought)) ORDER BY sequence DESC
+SELECT {whole_task} FROM afterwards_tasks AS task
+WHERE sequence = ANY(ARRAY(SELECT sequence FROM sought)) ORDER BY sequence DESC
 
 -- name: find_by_id
 -- For ids.

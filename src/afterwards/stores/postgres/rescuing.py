@@ -72,7 +72,7 @@ async def _return(transaction: Transaction, dropped: Sequence[DroppedRow], *, le
     transaction.rings = True
     ended = [task[1] for task, then in zip(dropped, follows, strict=True) if then.state.ended]
     await free_followers(transaction, ended)
-    return rows.tasks(returned)
+    return rows.whole_tasks(returned)
 
 
 def _what_follows(task: DroppedRow, leaving: Collection[str]) -> Return:

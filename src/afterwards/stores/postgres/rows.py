@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from uuid import UUID
@@ -131,6 +132,7 @@ def received_columns(tasks: Sequence[Task], holds: Sequence[Hold | None]) -> dic
         "keeps": [None if task.keeps is None else kept.keeps_text(task.keeps) for task in tasks],
         "logs": [kept.logs_text(task.logs) if task.logs else None for task in tasks],
         "limit_keys": [task.limit_key for task in tasks],
+        "tries": [kept.tries_text(task.tries) for task in tasks],
         **_links(tasks),
     }
 
@@ -149,6 +151,17 @@ def _unique_for(thing: Call | Task) -> timedelta | None:
 def tasks(rows: Sequence[Row]) -> list[Task]:
     """The tasks of the rows that the `task` fragment made."""
     return [_task(cast("TaskRow", row)) for row in rows]
+
+
+def whole_tasks(rows: Sequence[Row]) -> list[Task]:
+    """The same of those that the `whole_task` fragment made, with their tries."""
+    return [_whole_task(row) for row in rows]
+
+
+def _whole_task(row: Row) -> Task:
+    *task, tries = row
+    found = _task(cast("TaskRow", task))
+    return found if tries is None else replace(found, tries=kept.tries(cast("str", tries)))
 
 
 def _task(row: TaskRow) -> Task:

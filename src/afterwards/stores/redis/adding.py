@@ -9,11 +9,12 @@ from uuid import UUID
 
 from afterwards import stored
 from afterwards.errors import CannotStore
+from afterwards.first_run import first_run
 from afterwards.links import Link
 from afterwards.stores.redis import rows
 from afterwards.stores.redis.errands import Ask, Talk
 from afterwards.stores.redis.lost import Lost
-from afterwards.tasks import Added, Call, WorkerId, first_run
+from afterwards.tasks import Added, Call, WorkerId
 
 MOST_CALLS = 20_000  # of one write: it is one script, and nobody else is served meanwhile
 

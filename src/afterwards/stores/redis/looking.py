@@ -43,7 +43,7 @@ def states(ids: Sequence[TaskId]) -> Talk[dict[TaskId, State]]:
 def find(page: Page) -> Talk[tuple[list[Task], Bookmark | None]]:
     """Some of the tasks that match, newest first, and where it goes on."""
     told, bookmark = yield from _part(page, whole=True)
-    return rows.tasks(told), bookmark
+    return rows.whole_tasks(told), bookmark
 
 
 def seek(page: Page) -> Talk[Sought]:

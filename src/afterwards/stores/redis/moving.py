@@ -27,7 +27,7 @@ def hand_over(part: Part) -> Talk[list[Task]]:
         return []
     asked = Ask("hand_over", [part.limit, "" if part.after is None else part.after.hex])
     told, twins = cast("tuple[object, list[list[bytes]]]", (yield asked))
-    pairs = zip(rows.tasks(told), twins, strict=True)
+    pairs = zip(rows.whole_tasks(told), twins, strict=True)
     return [replace(task, twins=tuple(rows.ids(its))) if its else task for task, its in pairs]
 
 

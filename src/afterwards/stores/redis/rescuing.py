@@ -43,7 +43,7 @@ def rescue(search: Search) -> Talk[list[Task]]:
     if not search.found:
         return []
     changes = [argument for task in sorted(search.found) for argument in _change(task)]
-    return rows.tasks((yield Ask("rescue", changes)))
+    return rows.whole_tasks((yield Ask("rescue", changes)))
 
 
 def _change(task: Dropped) -> tuple[Argument, ...]:

@@ -23,6 +23,7 @@ _NO_TEXTS: dict[bytes, bytes] = {}
 _ID_WIDTH = 32
 
 Told = tuple[bytes, bytes, bytes, list[bytes]]  # id, life, call, and pairs of a letter and a text
+ToldWhole = tuple[bytes, bytes, bytes, list[bytes], bytes]  # and its tries
 
 
 def call_arguments(call: Call, claimer: WorkerId | None) -> tuple[Argument, ...]:
@@ -105,6 +106,7 @@ def received_arguments(task: Task, hold: Hold | None) -> tuple[Argument, ...]:
         kept.logs_text(task.logs) if task.logs else "",
         task.limit_key,
         *_link_arguments(task.link),
+        "\0".join(kept.try_text(one) for one in task.tries),
     )
 
 
@@ -181,6 +183,16 @@ def ids(told: object) -> list[TaskId]:
 def tasks(told: object) -> list[Task]:
     """The tasks that a script told."""
     return [_task(*one) for one in cast("list[Told]", told)]
+
+
+def whole_tasks(told: object) -> list[Task]:
+    """The same of one that told their tries too."""
+    return [_whole_task(*one) for one in cast("list[ToldWhole]", told)]
+
+
+def _whole_task(id: bytes, life: bytes, call: bytes, pairs: list[bytes], tries: bytes) -> Task:
+    task = _task(id, life, call, pairs)
+    return replace(task, tries=kept.tries(f"[{tries.decode().replace(chr(0), ',')}]")) if tries else task
 
 
 def _task(id: bytes, life: bytes, call: bytes, pairs: list[bytes]) -> Task:

@@ -164,6 +164,7 @@ class _SQLite:
     small: TypeEngine[Any] = Integer()
     boolean: TypeEngine[Any] = Integer()
     texts: TypeEngine[Any] = Text()
+    tries: TypeEngine[Any] = Text()
     no, none = text("0"), text("'[]'")
     is_suspect, is_no_suspect, is_limited = "suspect = 1", "suspect = 0", "limited = 1"
     openings_of_gate, one_opening, last_of_gates = "afterwards_one_opening", True, "held"
@@ -198,6 +199,7 @@ class _PostgreSQL:
     small: TypeEngine[Any] = SmallInteger()
     boolean: TypeEngine[Any] = Boolean()
     texts: TypeEngine[Any] = postgresql.ARRAY(Text())
+    tries: TypeEngine[Any] = postgresql.JSONB()
     no, none = text("false"), text("'{}'")
     is_suspect, is_no_suspect, is_limited = "suspect", "NOT suspect", "limited"
     openings_of_gate, one_opening, last_of_gates = "afterwards_openings_of_gate", False, "sequence"
@@ -249,8 +251,7 @@ def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         *(Column(name, Text()) for name in ("retry", "error", "result", "progress")),
         Column("key", word),
         Column("deadline", instant), Column("timeout", types.duration),
-        Column("trace", Text()),
-        Column("chain", word),
+        Column("trace", Text()), Column("chain", word),
         Column("unique_for", types.duration),
         *(Column(name, Text()) for name in ("keeps", "logs")),
         Column("limit_key", word, nullable=False, server_default=text("''")),
@@ -259,6 +260,7 @@ def _tasks(made: MetaData, types: _SQLite | _PostgreSQL) -> None:
         Column("rank", instant),
         *types.more_of_tasks(),
         Column("link", Text()),
+        Column("tries", types.tries),
     )  # fmt: skip
     _indexes(tasks, types)
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from afterwards import stored
+from afterwards.first_run import first_run
 from afterwards.keys import Asked
 from afterwards.stores.sqlite import rows
 from afterwards.stores.sqlite.keys import sorted_out
 from afterwards.stores.sqlite.rows import Place
 from afterwards.stores.sqlite.transaction import Questions, Transaction, as_list
-from afterwards.tasks import Added, Call, TaskId, WorkerId, first_run
+from afterwards.tasks import Added, Call, TaskId, WorkerId
 
 Door = tuple[str, str, str]  # a claimer, a queue, a function's name
 

@@ -46,7 +46,7 @@ def find(transaction: Transaction, page: Page) -> list[Task]:
     """The tasks of the page, newest first."""
     with transaction.part():
         sequences = [sequence for sequence, _ in _sought(transaction, page)]
-        return rows.tasks(transaction.rows("read_tasks", sequences=as_list(sequences))) if sequences else []
+        return rows.whole_tasks(transaction.rows("read_whole_tasks", sequences=as_list(sequences))) if sequences else []
 
 
 def seek(transaction: Transaction, page: Page) -> Sought:

@@ -26,7 +26,7 @@ class Part:
 def hand_over(transaction: Transaction, part: Part) -> list[Task]:
     """Waiting tasks, the oldest first."""
     after = None if part.after is None else str(part.after)
-    tasks = rows.tasks(transaction.rows("hand_over", limit=max(part.limit, 0), after=after))
+    tasks = rows.whole_tasks(transaction.rows("hand_over", limit=max(part.limit, 0), after=after))
     twins = keys.twins_of(transaction, tasks)
     return [replace(task, twins=twins[task.id]) if task.id in twins else task for task in tasks] if twins else tasks
 

@@ -94,6 +94,41 @@ json_array(
     deadline, unique_for, trace, keeps, logs, limit_key, limited, link
 )
 
+-- fragment: whole_task
+-- The same for who looks at it: with its tries, of which a worker need not know.
+json_insert({task}, '$[#]', tries)
+
+-- fragment: noted_tries
+-- The tries of this `task`, and one more: when it `began`, when it was `over`, `how` it ended and with which `failure`, says
+-- what it is selected from. Twenty are kept.
+json_insert(
+    iif(json_array_length(task.tries) >= 20, json_remove(task.tries, '$[0]'), coalesce(task.tries, '[]')),
+    '$[#]',
+    json_object(
+        'run', task.run, 'attempt', task.attempt, 'started', began, 'ended', over, 'ending', how,
+        'kind', json_extract(failure, '$.kind'),
+        'message', iif(
+            length(json_extract(failure, '$.message')) > 500,
+            substr(json_extract(failure, '$.message'), 1, 499) || '…',
+            json_extract(failure, '$.message')
+        )
+    )
+)
+
+-- fragment: tries_with_the_last
+-- The tries of this `task`, which has ended and is to wait again: with its last run, if it had one that is not among them.
+iif(
+    task.started IS NOT NULL AND json_extract(task.tries, '$[#-1].run') IS NOT task.run,
+    (
+        SELECT {noted_tries} FROM (
+            SELECT
+                task.started AS began, task.ended AS over, task.state AS how,
+                iif(task.state = 'failed', task.error, NULL) AS failure
+        )
+    ),
+    task.tries
+)
+
 -- name: open_doors
 -- Of these doors, each a claimer with a queue and a function, those where the claimer may claim at once. What a quota
 -- counts is claimed by `claim` alone.
@@ -153,7 +188,7 @@ INSERT INTO afterwards_twins (id, task) VALUES (?, ?) ON CONFLICT (id) DO NOTHIN
 UPDATE afterwards_tasks
 SET arguments = :arguments, queue = :queue, priority = :priority, due = :due, deadline = :deadline, retry = :retry,
     timeout = :timeout, crashes_allowed = :crashes_allowed, trace = :trace, keeps = :keeps, attempt = 0, crashes = 0,
-    suspect = 0, started = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL,
+    suspect = 0, started = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL, tries = NULL,
     limit_key = :limit_key, held = iif(held IN ('limit', 'rate'), NULL, held), gate = NULL, gate_key = NULL, rank = NULL
 WHERE id = :id AND state = 'waiting'
 
@@ -208,6 +243,13 @@ WHERE sequence IN (SELECT value FROM json_each(:sequences))
 -- name: read_tasks
 -- In the order of the list, which is that of their ranks.
 SELECT json_group_array({task}) FROM (
+    SELECT afterwards_tasks.* FROM json_each(:sequences) AS wanted
+    CROSS JOIN afterwards_tasks ON sequence = wanted.value ORDER BY wanted.key
+)
+
+-- name: read_whole_tasks
+-- The same for who looks at them.
+SELECT json_group_array({whole_task}) FROM (
     SELECT afterwards_tasks.* FROM json_each(:sequences) AS wanted
     CROSS JOIN afterwards_tasks ON sequence = wanted.value ORDER BY wanted.key
 )
@@ -407,9 +449,9 @@ AND task.worker = json_extract(claim.value, '$[2]')
 
 -- name: settle_outcomes
 -- All outcomes in one statement, with a row of values for each. Without a `due` the task keeps its place in the line:
--- it was given back.
+-- it was given back. A run that counts, and after which the task waits again, is one of its tries from now on.
 WITH outcome (
-    sequence, state, held, due, started, ended, gives_back, frees, keeps_error, error, result, progress, logs
+    sequence, state, held, due, started, over, gives_back, frees, keeps_error, error, result, progress, logs
 ) AS (
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 )
@@ -418,13 +460,24 @@ SET state = outcome.state,
     held = outcome.held,
     due = coalesce(outcome.due, task.due),
     started = outcome.started,
-    ended = outcome.ended,
+    ended = iif(outcome.state = 'waiting', NULL, outcome.over),
     attempt = task.attempt - outcome.gives_back,
     freed = task.freed OR outcome.frees,
     error = iif(outcome.keeps_error, task.error, outcome.error),
     result = outcome.result,
     progress = coalesce(outcome.progress, task.progress),
     logs = coalesce(outcome.logs, task.logs),
+    tries = iif(
+        outcome.frees AND outcome.state = 'waiting',
+        (
+            SELECT {noted_tries} FROM (
+                SELECT
+                    outcome.started AS began, outcome.over, iif(outcome.gives_back, 'again', 'failed') AS how,
+                    outcome.error AS failure
+            )
+        ),
+        task.tries
+    ),
     worker = NULL
 FROM outcome
 WHERE task.sequence = outcome.sequence
@@ -477,9 +530,10 @@ WHERE state = 'cancelled' AND link IS NOT NULL AND after = :id AND json_extract(
 
 -- name: hold_again
 -- A step that has ended waits again, and for this.
-UPDATE afterwards_tasks
+UPDATE afterwards_tasks AS task
 SET state = 'waiting', held = 'after', after = :after, due = max(due, :now), freed = 0, attempt = 0, crashes = 0,
-    suspect = 0, stop_asked = 0, started = NULL, ended = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL
+    suspect = 0, stop_asked = 0, started = NULL, ended = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL,
+    tries = {tries_with_the_last}
 WHERE sequence = :sequence
 
 -- name: link_to_retry
@@ -581,6 +635,15 @@ SET state = dropped.state,
     crashes = dropped.crashes,
     suspect = dropped.suspect,
     error = coalesce(dropped.error, task.error),
+    tries = iif(
+        dropped.state = 'waiting' AND dropped.crashes > task.crashes,
+        (
+            SELECT {noted_tries} FROM (
+                SELECT task.started AS began, :now AS over, 'crashed' AS how, NULL AS failure
+            )
+        ),
+        task.tries
+    ),
     attempt = attempt - 1,
     started = iif(dropped.state = 'waiting', NULL, started),
     ended = iif(dropped.state = 'waiting', NULL, :now),
@@ -656,9 +719,9 @@ WHERE id = :id AND key IS NOT NULL AND ended IS NOT NULL
 
 -- name: retry
 -- The turn in its request's line stays over: a person's retry stands outside the line.
-UPDATE afterwards_tasks
+UPDATE afterwards_tasks AS task
 SET state = 'waiting', due = :now, attempt = 0, crashes = 0, suspect = 0, stop_asked = 0, started = NULL,
-    ended = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL
+    ended = NULL, error = NULL, result = NULL, progress = NULL, logs = NULL, tries = {tries_with_the_last}
 WHERE id = :id AND state IN ('done', 'failed', 'cancelled')
 
 -- name: close_over
@@ -728,7 +791,7 @@ DELETE FROM afterwards_schedules WHERE name = :name
 
 -- name: hand_over
 -- The oldest first, by the index of the waiting. `after` moves the start of its range, so that no page is read twice.
-SELECT json_group_array({task}) FROM (
+SELECT json_group_array({whole_task}) FROM (
     SELECT * FROM afterwards_tasks INDEXED BY afterwards_waiting
     WHERE state = 'waiting' AND sequence > iif(
         :after IS NULL, 0, (SELECT last.sequence FROM afterwards_tasks AS last WHERE last.id = :after)
@@ -741,9 +804,9 @@ SELECT json_group_array({task}) FROM (
 INSERT INTO afterwards_tasks (
     id, name, arguments, queue, priority, held, after, due, added, attempt, run, crashes, crashes_allowed, suspect,
     freed, started, retry, error, result, progress, key, state, timeout, deadline, unique_for, trace, keeps, logs,
-    limit_key, chain, link
+    limit_key, chain, link, tries
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING
 
 -- name: twins_of

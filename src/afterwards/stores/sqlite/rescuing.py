@@ -83,7 +83,8 @@ def _return(transaction: Transaction, dropped: Sequence[Dropped], *, leaving: Co
     transaction.execute("return_dropped", dropped=as_list(changes))
     transaction.rings = True
     free_followers(transaction, [task.id for task, then in follows.items() if then.state.ended])
-    return rows.tasks(transaction.rows("read_tasks", sequences=as_list([task.sequence for task in dropped])))
+    sequences = as_list([task.sequence for task in dropped])
+    return rows.whole_tasks(transaction.rows("read_whole_tasks", sequences=sequences))
 
 
 def _what_follows(task: Dropped, *, was_leaving: bool) -> Return:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple, cast
 from uuid import UUID
 
@@ -115,6 +116,7 @@ def received_row(task: Task, hold: Hold | None) -> Row:
         kept.logs_text(task.logs) if task.logs else None,
         task.limit_key,
         *_link(task.link),
+        kept.tries_text(task.tries),
     )
 
 
@@ -138,7 +140,7 @@ def outcome_row(sequence: int, outcome: Outcome, now: int) -> Row:
         fate.held,
         None if keeps_place else stored.later(now, outcome.delay),
         None if fate.untried else stored.earlier(now, outcome.took),
-        now if fate.has_ended else None,
+        now,
         fate.gives_back,
         fate.frees,
         outcome.error is None and outcome.ending is not Ending.DONE,
@@ -152,6 +154,17 @@ def outcome_row(sequence: int, outcome: Outcome, now: int) -> Row:
 def tasks(rows: Sequence[Sequence[object]]) -> list[Task]:
     """The tasks of the rows that the `task` fragment made."""
     return [_task(cast("TaskRow", row)) for row in rows]
+
+
+def whole_tasks(rows: Sequence[Sequence[object]]) -> list[Task]:
+    """The same of those that the `whole_task` fragment made, with their tries."""
+    return [_whole_task(row) for row in rows]
+
+
+def _whole_task(row: Sequence[object]) -> Task:
+    *task, tries = row
+    found = _task(cast("TaskRow", task))
+    return found if tries is None else replace(found, tries=kept.tries(cast("str", tries)))
 
 
 def _task(row: TaskRow) -> Task:

@@ -88,7 +88,7 @@ local function replace(id, life, at)
         unpack(ARGV, at, at + CALL_WIDTH - 1)
     leave(id, life)
     call('HSET', CALLS, id, concat({name, queue, priority, retry, arguments, timeout, deadline_of(deadline)}, '\0'))
-    for letter in string.gmatch('erplf', '.') do
+    for letter in string.gmatch('erplfa', '.') do
         set_text(id, life, letter, '')
     end
     set_text(id, life, 't', trace)

@@ -1,4 +1,4 @@
--- with: shared gates steps search groups
+-- with: shared gates steps tries search groups
 -- A page of tasks that match, newest first. State, queue and name choose groups of the index, so that what does not match
 -- those is not read; for the rest each task of these groups is looked at, a bounded number. Writes nothing.
 --
@@ -30,4 +30,4 @@ while #found < limit and looked < look do
         found[#found + 1] = id
     end
 end
-return answer({tells == '1' and all_told(found) or found, last})
+return answer({tells == '1' and tries.all_told(found) or found, last})

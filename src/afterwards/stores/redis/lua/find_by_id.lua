@@ -1,4 +1,4 @@
--- with: shared gates steps search groups
+-- with: shared gates steps tries search groups
 -- Of these tasks those that match, newest first. Writes nothing.
 --
 -- ARGV: what find has, then the ids. Answers as find does.
@@ -22,4 +22,4 @@ local ids = {}
 for at = 1, math.min(tonumber(limit), #members) do
     ids[at] = id_of(members[at])
 end
-return answer({tells == '1' and all_told(ids) or ids, #ids < #members and members[#ids] or ''})
+return answer({tells == '1' and tries.all_told(ids) or ids, #ids < #members and members[#ids] or ''})

@@ -1,4 +1,4 @@
--- with: shared gates steps groups
+-- with: shared gates steps tries groups
 -- A page of waiting tasks, held ones too, in the order in which they were stored. Writes nothing.
 --
 -- ARGV: limit, the id after which it goes on or ''. Answers with the tasks, and the other names of each.
@@ -17,4 +17,4 @@ local ids, twins = merged(chosen, tonumber(ARGV[FIRST]), bound, 1), {}
 for at, id in ipairs(ids) do
     twins[at] = twins_of(id)
 end
-return answer({all_told(ids), twins})
+return answer({tries.all_told(ids), twins})

@@ -3,11 +3,11 @@
 --
 -- ARGV: for each task id, name, queue, priority, retry, arguments, hold, due, added, attempt, run, crashes, crashes
 -- allowed, suspect, whether its turn is over, started, after, error, result, progress, key, timeout, deadline, for how
--- long its key is held, trace, its other names in one text, what it keeps, logs, limit key, needs, link. Answers with
--- those that were new. A hold after a former is looked at once more, since its turn may have ended meanwhile. A step of
+-- long its key is held, trace, its other names in one text, what it keeps, logs, limit key, needs, link, tries.
+-- Answers with those that were new. A hold after a former is looked at once more, since its turn may have ended meanwhile. A step of
 -- a chain is held after the last of its needs that is stored here or comes too; what has ended of those is heard then.
 
-local WIDTH = 31
+local WIDTH = 32
 
 local received, incoming, over = {}, {}, {}
 for at = FIRST, #ARGV, WIDTH do
@@ -43,7 +43,7 @@ end
 local function receive(at)
     local id, name, queue, priority, retry, arguments, held, due, added, attempt, run, crashes, allowed, suspect, freed,
         started, after, error, result, progress, key, timeout, deadline, unique_for, trace, twins, keeps, logs, limit,
-        needs, link = unpack(ARGV, at, at + WIDTH - 1)
+        needs, link, noted = unpack(ARGV, at, at + WIDTH - 1)
     begin()
     held, after = place_here(held, after, needs)
     if needs ~= '' and held == 'after' and followers.has_ended(after) then
@@ -71,6 +71,7 @@ local function receive(at)
     set_text(id, life, 'g', limit)
     set_text(id, life, 'n', needs)
     set_text(id, life, 'c', link)
+    set_text(id, life, 'a', noted)
     chains.join(id, life)
     mark(id, life, IS_WAITING)
     enter(id, life)

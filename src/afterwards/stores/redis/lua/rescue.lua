@@ -1,4 +1,4 @@
--- with: shared gates steps followers
+-- with: shared gates steps tries followers
 -- Returns what dead workers left running, as it was decided for each; fenced by the run, since others may have rescued
 -- it meanwhile. A dead worker's card goes with its last task.
 --
@@ -21,6 +21,9 @@ local function give_back(at)
     end
     proceed()
     stop_running(id, life)
+    if state == IS_WAITING and tonumber(crashes) > tonumber(life[CRASHES]) then
+        tries.note(id, life, life[STARTED], NOW_TEXT, 'crashed', '')
+    end
     life[ATTEMPT], life[CRASHES], life[SUSPECT], life[TOUCHED] = whole(life[ATTEMPT] - 1), crashes, suspect, TOKEN
     if error ~= '' then
         set_error(id, life, error)
@@ -48,5 +51,5 @@ for worker in pairs(workers) do
     end
 end
 followers.free(over, '')
-local tasks = all_told(returned)
+local tasks = tries.all_told(returned)
 return answer(tasks)

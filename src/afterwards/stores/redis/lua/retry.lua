@@ -1,4 +1,4 @@
--- with: shared gates steps followers search
+-- with: shared gates steps tries followers search
 -- Ended tasks wait again, due now, with attempts and crashes counted anew. The run goes on; the turn in the request's
 -- line stays over, since a person's retry stands outside the line. One whose key another holds stays as it is, and one that
 -- does not match.
@@ -31,6 +31,7 @@ end
 
 local function wait_again(id, life, former)
     leave_ended(id, life)
+    tries.note_last(id, life)
     for letter in string.gmatch('erplf', '.') do
         set_text(id, life, letter, '')
     end

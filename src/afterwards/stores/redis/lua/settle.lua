@@ -1,4 +1,4 @@
--- with: shared gates steps followers adding
+-- with: shared gates steps tries followers adding
 -- Writes how runs ended, each fenced by its claim: an outcome whose task does not run as (id, run, worker) any more
 -- changes nothing. Then stores the calls they brought, and frees the followers of those whose turn is over.
 --
@@ -25,8 +25,11 @@ local function settle(life, from)
         took = took == '' and '0' or took
     end
     stop_running(id, life)
-    life[TOUCHED], life[ATTEMPT] = TOKEN, whole(life[ATTEMPT] - gives_back)
     life[STARTED] = took == '' and '' or earlier(took)
+    if frees == '1' and state == IS_WAITING then
+        tries.note(id, life, life[STARTED], NOW_TEXT, gives_back == '1' and 'again' or 'failed', error)
+    end
+    life[TOUCHED], life[ATTEMPT] = TOKEN, whole(life[ATTEMPT] - gives_back)
     if keeps_error == '0' then
         set_error(id, life, error)
     end

@@ -43,7 +43,7 @@ end
 
 -- Texts that few tasks have: e(rror), r(esult), p(rogress), l(ogs), k(ey), u(nique for), t(race), o(f its run to be kept),
 -- g(ates, by what they count it), c(hain: its id, and the rest of the link), n(eeds of a step), f(ailure: the class of
--- the error, so that who looks for one need not read thousands of tracebacks). Empty: none.
+-- the error, so that who looks for one need not read thousands of tracebacks), a(ttempts: its tries). Empty: none.
 local function set_text(id, life, letter, text)
     if text ~= '' then
         call('HSET', TEXTS, id .. letter, text)
@@ -225,11 +225,11 @@ local function keep_tally(worker, tally)
     end
 end
 
--- A task as it is told to the caller.
+-- A task as it is told to the caller, without its tries.
 local function told(id)
     local life = call('HGET', LIVES, id)
     local texts = {}
-    for letter in string.gmatch(split(life)[HAS], '.') do
+    for letter in string.gmatch(split(life)[HAS], '[^a]') do
         texts[#texts + 1] = letter
         texts[#texts + 1] = call('HGET', TEXTS, id .. letter)
     end
