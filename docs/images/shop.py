@@ -63,6 +63,10 @@ DECLINED = traceback(
     "shop/payments.py", 71, "capture", "gateway.capture(payment_id, amount)", "gateway.CardDeclined",
     "card declined: insufficient_funds",
 )  # fmt: skip
+BUSY = traceback(
+    "shop/payments.py", 71, "capture", "gateway.capture(payment_id, amount)", "gateway.Busy",
+    "503: try again in a moment",
+)  # fmt: skip
 UNREADABLE = traceback(
     "shop/pictures.py", 19, "make_thumbnails", "image = Image.open(path)", "PIL.UnidentifiedImageError",
     "cannot identify image file '/srv/uploads/8121.heic'",
@@ -122,17 +126,33 @@ async def _sign_on(store: Store, label: str, pid: int) -> WorkerId:
 
 
 async def _live_through(store: ShiftedStore, worker: WorkerId, kind: Kind, number: int, chance: random.Random) -> None:
-    second = timedelta(seconds=chance.uniform(0, 59))
-    store.clock_offset += second
+    begun = store.clock_offset
+    store.clock_offset += timedelta(seconds=chance.uniform(0, 59))
     await store.add([_call(kind, number)])
     store.clock_offset += timedelta(seconds=chance.expovariate(8))
     for task in await store.claim(worker, limit=1, suspects=True):
         took = timedelta(seconds=kind.seconds * chance.lognormvariate(0, 0.5))
         store.clock_offset += took
         failed = kind.failure is not None and chance.random() < kind.failing
+        if failed and kind.failure is DECLINED:
+            task = await _in_vain(store, worker, task)
+            store.clock_offset += took
         await store.settle([_outcome(task, took, kind.failure if failed else None)])
-        store.clock_offset -= took
-    store.clock_offset -= second
+    store.clock_offset = begun
+
+
+async def _in_vain(store: ShiftedStore, worker: WorkerId, task: Task) -> Task:
+    """Two tries before the last: the payment service is busy, then it asks for patience."""
+    busy = Outcome(claim=task.claim, ending=Ending.RETRIED, delay=timedelta(seconds=2), error=BUSY)
+    await store.settle([replace(busy, took=timedelta(seconds=0.8))])
+    store.clock_offset += timedelta(seconds=2.1)
+    [task] = await store.claim(worker, limit=1, suspects=True)
+    later = Outcome(claim=task.claim, ending=Ending.AGAIN, delay=timedelta(seconds=4), took=timedelta(milliseconds=40))
+    store.clock_offset += timedelta(seconds=0.1)
+    await store.settle([later])
+    store.clock_offset += timedelta(seconds=4.1)
+    [task] = await store.claim(worker, limit=1, suspects=True)
+    return task
 
 
 def _call(kind: Kind, number: int, **options: object) -> Call:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import cast
 
-from afterwards.tasks import Failure, Task
+from afterwards.tasks import Failure, Task, Try
 
 HIDDEN = "•••"
 UNREADABLE = "(not shown: it cannot be read)"
@@ -40,6 +40,8 @@ SECRET_WORDS = (
 _SHORTEST = 4  # a shorter value would be found everywhere
 _IN_URL = re.compile(r"(://[^\s/:@]{0,200}:)[^\s/@]{1,200}@")
 _SCHEME = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{4,}", re.IGNORECASE)
+_CUT = "…"  # the end of a message that is not whole
+_CUT_IN_TWO = re.compile(r"(://[^\s/:@]{0,200}:|\b(?:Bearer|Basic)\s+)[^\s/@]{1,200}…$", re.IGNORECASE)
 
 
 class Redaction:
@@ -57,6 +59,9 @@ class Redaction:
             rf"(?P<name>(?:{spelled})[\w-]{{0,40}}[\"']?\s{{0,3}}[:=]\s{{0,3}})(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;)\]}}]+)",
             re.IGNORECASE,
         )
+        self._cut_in_two = re.compile(
+            rf"(?P<name>(?:{spelled})[\w-]{{0,40}}[\"']?\s{{0,3}}[:=]\s{{0,3}})(?:\"[^\"\n]*|'[^'\n]*)…$", re.IGNORECASE
+        )
 
     def task(self, task: Task) -> Task:
         """The task, with everything in it that must not be shown hidden; the result as JSON text alone."""
@@ -70,6 +75,7 @@ class Redaction:
             logs=tuple(replace(line, text=self._text(line.text, secrets)) for line in task.logs),
             key=None if task.key is None else self._text(task.key, secrets),
             error=None if task.error is None else self._failure(task.error, secrets),
+            tries=tuple(self._try(one, secrets) for one in task.tries),
         )
 
     def value(self, value: object, *, hidden: bool = False) -> object:
@@ -100,6 +106,21 @@ class Redaction:
         message, traceback = (self._text(text, secrets) for text in (failure.message, failure.traceback))
         return replace(failure, message=message, traceback=traceback)
 
+    def _try(self, one: Try, secrets: Collection[str]) -> Try:
+        if one.error is None:
+            return one
+        whole = replace(one.error, message=self._without_its_end(one.error.message, secrets))
+        return replace(one, error=self._failure(whole, secrets))
+
+    def _without_its_end(self, text: str, secrets: Collection[str]) -> str:
+        """A message that may have been cut within a secret, of which half would not be found."""
+        if not text.endswith(_CUT):
+            return text
+        text = self._cut_in_two.sub(rf"\g<name>{HIDDEN}", _CUT_IN_TWO.sub(rf"\1{HIDDEN}{_CUT}", text))
+        kept = text.removesuffix(_CUT)
+        half = max((_beginning_at_the_end(kept, secret) for secret in secrets), default=0)
+        return f"{kept[:-half]}{HIDDEN}{_CUT}" if half else text
+
     def _text(self, text: str, secrets: Collection[str]) -> str:
         for secret in secrets:
             text = text.replace(secret, HIDDEN)
@@ -129,6 +150,12 @@ class Redaction:
                 yield from (spelling for spelling in spellings if len(spelling) >= _SHORTEST)
             case _:
                 pass
+
+
+def _beginning_at_the_end(text: str, secret: str) -> int:
+    """How many of the first characters of the secret the text ends with."""
+    longest = min(len(text), len(secret) - 1)
+    return next((length for length in range(longest, 0, -1) if text.endswith(secret[:length])), 0)
 
 
 def _word(name: object) -> str:

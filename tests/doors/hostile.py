@@ -73,6 +73,9 @@ async def fill(store: Store, word: str) -> Strangers:
     await store.note([Note(claim=claims["running"], progress=_progress(word))])
     ended = Outcome(claim=claims["done"], ending=Ending.DONE, logs=_logs(word), progress=_progress(word))
     await store.settle([replace(ended, result=json.dumps({word: word, "number": LARGE}))])
+    await store.settle([Outcome(claim=claims["failed"], ending=Ending.RETRIED, error=_failure(word))])
+    [again] = await store.claim(worker, limit=1, suspects=False)
+    claims["failed"] = again.claim
     await store.settle([replace(ended, claim=claims["failed"], ending=Ending.FAILED, error=_failure(word))])
     await store.plan([Plan(name=name, function=f"shop:{name}", line="every 9 s")], starting=True)
     return Strangers(**{queue: call.id for queue, call in calls.items()})

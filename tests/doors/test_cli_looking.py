@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -15,6 +16,7 @@ import pytest
 from tests.contract.builders import TimedStore
 from tests.doors.cli_runs import CommandLine, columns
 from tests.doors.cli_tasks import HOSTILE, fail, greet, knowing
+from tests.doors.tried import PASSWORD, REFUSED, tried
 
 
 @pytest.fixture
@@ -107,6 +109,22 @@ def test_shows_the_error_with_its_traceback(command: CommandLine, ids: list[UUID
     assert "RuntimeError: first line" in out
     assert "Traceback (most recent call last)" in out
     assert "raise RuntimeError(reason)" in out
+
+
+def test_shows_what_became_of_each_try(command: CommandLine):
+    task_id = asyncio.run(tried(knowing(command.url).house.store, times=2))
+    out = command.on_store("show", str(task_id)).out
+    tries = [line[12:] for line in out.splitlines() if re.match(r"(tries|)\s+\d: ", line)]
+    assert [re.sub(r": .* UTC, .* ago, waited [^,]*, ran [^,]*", "", line) for line in tries] == [
+        f"1, failed: {REFUSED.kind}: {PASSWORD} <b>was refused</b>",
+        "2, asked for a later try",
+        "2, asked for a later try",
+        "2, its process died",
+        "2, failed",
+    ]
+    told = command.on_store("show", str(task_id), "--json").json["tries"]
+    assert [one["ending"] for one in told] == ["failed", "again", "again", "crashed"]
+    assert told[0]["error"] == {"kind": REFUSED.kind, "message": REFUSED.message}
 
 
 def test_one_id_that_no_task_has_is_an_error(command: CommandLine, ids: list[UUID]):

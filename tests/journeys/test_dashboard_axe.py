@@ -10,9 +10,13 @@ from starlette.requests import Request
 
 from afterwards import Afterwards, Visitor
 from afterwards.elsewhere import run_elsewhere
+from afterwards.outcomes import Ending
+from afterwards.store import Store
+from afterwards.tasks import TaskId
 from tests.doors.asgi import served
 from tests.doors.dashboards import PAGES, app_of
 from tests.doors.hostile import PLAIN, fill
+from tests.doors.tried import tried
 from tests.journeys.axe import complaints, program
 
 if TYPE_CHECKING:
@@ -44,10 +48,15 @@ def pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     afterwards = Afterwards(url=f"sqlite:///{tmp_path_factory.mktemp('axe') / 'tasks.db'}", worker=False)
     paths = [*PAGES, "tasks?q=nothing+like+it", "tasks?q=state:asleep", "nonsense"]
     if request.param == "full":
+        with_tries = run_elsewhere(lambda: all_tried(afterwards.house.store))
         strangers = run_elsewhere(lambda: fill(afterwards.house.store, PLAIN))
-        paths += [f"tasks/{task_id}" for task_id in strangers.ids]
+        paths += [f"tasks/{task_id}" for task_id in [*with_tries, *strangers.ids]]
     with served(app_of(afterwards, by_header)) as (host, port):
         yield f"http://{host}:{port}/afterwards/", paths
+
+
+async def all_tried(store: Store) -> list[TaskId]:
+    return [await tried(store, ending) for ending in (Ending.DONE, Ending.FAILED, None)]
 
 
 @pytest.mark.parametrize(("pages", "looks"), [("full", LOOKS), ("empty", BY_DAY)], indirect=["pages"])

@@ -12,10 +12,12 @@ from fastapi import FastAPI
 
 from afterwards import Afterwards, BackgroundTasks, Retry, State
 from afterwards.elsewhere import run_elsewhere
+from afterwards.outcomes import Ending
 from tests import servers
 from tests.doors.asgi import served
 from tests.doors.dashboards import PAGES, app_of
 from tests.doors.diary import PATIENCE
+from tests.doors.tried import tried
 from tests.journeys.browsers import opened
 
 if TYPE_CHECKING:
@@ -73,6 +75,33 @@ def test_every_page_opens_without_a_complaint(chromium: Browser, address: str, o
             assert "hunter2" not in page.content()
             wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide <= 0, f"{path or 'the overview'} must be moved sideways"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"color_scheme": "light"},
+        {"color_scheme": "dark"},
+        {"viewport": {"width": 390, "height": 800}},
+        {"java_script_enabled": False},
+    ],
+    ids=["light", "dark", "phone", "without its script"],
+)
+def test_the_tries_of_a_task_stand_one_below_the_other(chromium: Browser, tmp_path: Path, options: dict[str, Any]):
+    afterwards = Afterwards(url=f"sqlite:///{tmp_path / 'tried.db'}", worker=False)
+    task_id = run_elsewhere(lambda: tried(afterwards.house.store, Ending.DONE, times=3))
+    app = app_of(afterwards, lambda request: "all")
+    with served(app) as (host, port), opened(chromium, f"http://{host}:{port}", **options) as page:
+        page.goto(f"/afterwards/tasks/{task_id}")
+        line = page.get_by_role("list", name="What became of it")
+        words = ("added", "failed", "asked for a later try", "its process died", "done")
+        places = [line.get_by_text(word, exact=True).first.bounding_box() for word in words]
+        heights = [place["y"] for place in places if place is not None]
+        assert len(heights) == len(words)
+        assert heights == sorted(set(heights))
+        assert line.locator("li", has_text="waited").count() == 6
+        wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0
 
 
 def test_what_happens_is_seen_within_a_second(chromium: Browser, address: str, afterwards: Afterwards):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
 from afterwards.cli.portrait import as_json, as_page
 from afterwards.ids import new_id
 from afterwards.links import Link
-from afterwards.tasks import LogLine, Progress, State, Task
+from afterwards.tasks import Failure, LogLine, Progress, State, Task, Try, TryEnding
 
 NOW = datetime(2031, 2, 3, 4, 5, 6, tzinfo=UTC)
 
@@ -88,3 +89,43 @@ def test_json_has_them_for_programs():
     assert told["logs"] == [
         {"at": NOW.isoformat(), "level": "WARNING", "logger": "mine", "text": "care\x1b[2Jful\nTraceback"}
     ]
+
+
+def tried() -> Task:
+    error = Failure(kind="ValueError", message="bad\x1b[2J\nnews")
+    first = Try(run=1, attempt=1, started=NOW, ended=NOW + timedelta(seconds=2), ending=TryEnding.FAILED, error=error)
+    second = Try(
+        run=3, attempt=2, started=NOW + timedelta(seconds=5), ended=NOW + timedelta(seconds=6), ending=TryEnding.CRASHED
+    )
+    return replace(a_task(), attempt=2, run=4, started=NOW + timedelta(seconds=10), tries=(first, second))
+
+
+def test_a_page_tells_each_try_in_a_line():
+    lines = as_page(tried(), NOW + timedelta(seconds=15)).splitlines()
+    place = next(place for place, line in enumerate(lines) if line.startswith("tries"))
+    assert lines[place : place + 3] == [
+        "tries       1: 2031-02-03 04:05:06 UTC, 15 s ago, waited 0 ms, ran 2 s, failed: ValueError: bad\\x1b[2J",
+        "            2: 2031-02-03 04:05:11 UTC, 10 s ago, waited 3 s, ran 1 s, its process died",
+        "            2: 2031-02-03 04:05:16 UTC, 5 s ago, waited 4 s, running",
+    ]
+    assert "tries" not in as_page(a_task(), NOW)
+
+
+def test_a_page_says_which_tries_are_missing():
+    missing = replace(tried(), tries=tried().tries[1:])
+    assert "tries       earlier ones are not kept\n            2: " in as_page(missing, NOW)
+    assert "tries       earlier ones are not kept\n" in as_page(replace(tried(), tries=()), NOW)
+
+
+def test_programs_are_told_each_try():
+    first, second = cast("list[dict[str, object]]", as_json(tried())["tries"])
+    assert first == {
+        "run": 1,
+        "attempt": 1,
+        "started": "2031-02-03T04:05:06+00:00",
+        "ended": "2031-02-03T04:05:08+00:00",
+        "ending": "failed",
+        "error": {"kind": "ValueError", "message": "bad\x1b[2J\nnews"},
+    }
+    assert (second["ending"], second["error"]) == ("crashed", None)
+    assert as_json(a_task())["tries"] == []

@@ -10,7 +10,7 @@ import pytest
 
 from afterwards.ids import new_id
 from afterwards.redaction import HIDDEN, Redaction
-from afterwards.tasks import Failure, LogLine, Progress, State, Task
+from afterwards.tasks import Failure, LogLine, Progress, State, Task, Try, TryEnding
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -106,3 +106,45 @@ def test_a_long_hostile_text_takes_no_long_time():
     began = time.process_time()
     Redaction().task(failed({}, "password" * 5_000, "token=" * 5_000 + "a" * 100_000))
     assert time.process_time() - began < 2
+
+
+def tried(arguments: object, message: str) -> Task:
+    error = Failure(kind="ValueError", message=message)
+    one = Try(run=1, attempt=1, started=NOW, ended=NOW, ending=TryEnding.FAILED, error=error)
+    return task(arguments, tries=(replace(one, error=None, ending=TryEnding.AGAIN), one))
+
+
+def shown_try(arguments: object, message: str) -> str:
+    *_, last = Redaction().task(tried(arguments, message)).tries
+    return str(last.error)
+
+
+def test_what_earlier_tries_failed_with_is_searched_too():
+    assert shown_try({"password": "hunter2!"}, "hunter2! was wrong") == f"{HIDDEN} was wrong"
+    assert (
+        shown_try({}, "cannot open postgres://ada:hunter2!@db/shop") == f"cannot open postgres://ada:{HIDDEN}@db/shop"
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("no: hunter2!-and-mo…", f"no: {HIDDEN}…"),
+        ("no: h…", f"no: {HIDDEN}…"),
+        ("no: hunter2!-and-more…", f"no: {HIDDEN}…"),
+        ("no: password='my long pass…", f"no: password={HIDDEN}"),
+        ('no: "api_key": "my long k…', f'no: "api_key": {HIDDEN}'),
+        ("postgres://ada:hunt…", f"postgres://ada:{HIDDEN}…"),
+        ("Authorization Bearer ab…", f"Authorization Bearer {HIDDEN}…"),
+        ("it is what it is…", "it is what it is…"),
+    ],
+)
+def test_a_message_that_was_cut_shows_no_half_of_a_secret(message: str, shown: str):
+    assert shown_try({"password": "hunter2!-and-more", "pin": 1}, message) == shown
+
+
+def test_a_cut_message_is_searched_in_no_time():
+    secrets = {f"password_{number}": "a" * 100_000 + "b" for number in range(50)}
+    begun = time.perf_counter()
+    assert shown_try(secrets, "a" * 499 + "…") == f"{HIDDEN}…"
+    assert time.perf_counter() - begun < 2

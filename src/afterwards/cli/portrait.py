@@ -10,8 +10,9 @@ from datetime import datetime
 from afterwards.cli.words import first_line, table
 from afterwards.harmless import cut, harmless, harmless_lines
 from afterwards.links import Link
-from afterwards.phrases import ago, ahead, amount
-from afterwards.tasks import DEFAULT_PRIORITY, LogLine, Progress, State, Task
+from afterwards.phrases import ago, ahead, amount, duration
+from afterwards.tasks import DEFAULT_PRIORITY, Failure, LogLine, Progress, State, Task, Try
+from afterwards.timeline import Stretch, story
 from afterwards.tracing import trace_id
 
 _NEEDS = 3
@@ -37,7 +38,6 @@ def as_page(task: Task, now: datetime) -> str:
 
 def as_json(task: Task) -> dict[str, object]:
     """For programs; instants in ISO 8601."""
-    error = task.error
     return {
         "id": str(task.id),
         "name": task.name,
@@ -62,9 +62,19 @@ def as_json(task: Task) -> dict[str, object]:
         "progress": None if task.progress is None else asdict(task.progress),
         "result": _strict(task.returned),
         "logs": [{**asdict(line), "at": line.at.isoformat()} for line in task.logs],
-        "error": None
-        if error is None
-        else {"kind": error.kind, "message": error.message, "traceback": error.traceback},
+        "error": None if task.error is None else asdict(task.error),
+        "tries": [_try(one) for one in task.tries],
+    }
+
+
+def _try(one: Try) -> dict[str, object]:
+    return {
+        "run": one.run,
+        "attempt": one.attempt,
+        "started": one.started.isoformat(),
+        "ended": one.ended.isoformat(),
+        "ending": one.ending,
+        "error": None if one.error is None else {"kind": one.error.kind, "message": one.error.message},
     }
 
 
@@ -82,20 +92,20 @@ def when(task: Task, now: datetime) -> str:
 
 
 def _line(task: Task, now: datetime) -> tuple[str, ...]:
-    error = "" if task.error is None else first_line(f"{task.error.kind}: {task.error.message}", _ERROR_WIDTH)
+    error = "" if task.error is None else _brief(task.error)
     attempt = str(task.attempt) if task.attempt else ""
     return (str(task.id), task.state, when(task, now), attempt, harmless(task.queue), harmless(task.name), error)
 
 
 def _facts(task: Task, now: datetime) -> list[tuple[str, str]]:
     priority = "" if task.priority == DEFAULT_PRIORITY else f", priority {task.priority}"
-    error = "" if task.error is None else f"{task.error.kind}: {task.error.message}"
     return [
         ("id", str(task.id)),
         ("name", harmless(task.name)),
         ("state", f"{task.state}, {moment}" if (moment := when(task, now)) else task.state),
         ("queue", harmless(task.queue) + priority),
         ("attempt", _attempts(task)),
+        ("tries", _tries(task, now)),
         ("after", "" if task.after is None else str(task.after)),
         ("chain", "" if task.link is None else _place(task.link)),
         ("key", harmless(task.key or "")),
@@ -108,7 +118,7 @@ def _facts(task: Task, now: datetime) -> list[tuple[str, str]]:
         ("progress", "" if task.progress is None else _how_far(task.progress)),
         ("result", _pretty(task.returned)),
         ("logs", "\n".join(_log_line(line) for line in task.logs)),
-        ("error", _shown(error)),
+        ("error", _error(task.error)),
     ]
 
 
@@ -135,6 +145,33 @@ def _attempts(task: Task) -> str:
     if not task.crashes:
         return str(task.attempt)
     return f"{task.attempt}; {task.crashes} {'process' if task.crashes == 1 else 'processes'} died under it"
+
+
+def _tries(task: Task, now: datetime) -> str:
+    """A line for each, if there is more than the last, of which all else tells."""
+    told = story(task)
+    stretches = [_stretch(stretch, now) for stretch in told.stretches] if task.tries else []
+    return "\n".join(["earlier ones are not kept", *stretches] if told.begins_late else stretches)
+
+
+def _stretch(stretch: Stretch, now: datetime) -> str:
+    """`2: 2026-12-01 09:12:43 UTC, 2 s ago, waited 2 s, ran 310 ms, done`."""
+    parts = [
+        _instant(stretch.started, now),
+        "retried by a person" if stretch.retried else "",
+        "" if stretch.waited is None else f"waited {duration(stretch.waited)}",
+        "" if stretch.ran is None else f"ran {duration(stretch.ran)}",
+        stretch.words + ("" if stretch.error is None else f": {_brief(stretch.error)}"),
+    ]
+    return f"{stretch.attempt}: {', '.join(filter(None, parts))}"
+
+
+def _error(error: Failure | None) -> str:
+    return "" if error is None else _shown(f"{error.kind}: {error.message}")
+
+
+def _brief(error: Failure) -> str:
+    return first_line(f"{error.kind}: {error.message}", _ERROR_WIDTH)
 
 
 def _instant(instant: datetime | None, now: datetime) -> str:

@@ -17,6 +17,7 @@ from afterwards.dashboard.showing import length, line
 from afterwards.errors import UnknownTask
 from afterwards.tallies import Tally
 from afterwards.tasks import Census, Search, State, Task, TaskId, WorkerId
+from afterwards.timeline import story
 
 if TYPE_CHECKING:
     from afterwards.dashboard.desk import Desk
@@ -122,6 +123,7 @@ async def one_task(desk: Desk, request: Request) -> Response:
         needs=[] if task.link is None else await _found(desk, task.link.needs[:MOST_NEEDS]),
         waited=waited(task),
         ran=ran(task),
+        story=story(task),
         frames=steps,
         shown_frame=next((step for step in reversed(steps) if not step.is_foreign), steps[-1] if steps else None),
     )
