@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from uuid import uuid4
 import psycopg
 from places import store_url
 
+from afterwards.stores.postgres.link import OF_WORKERS, SETTINGS
 from afterwards.stores.postgres.migrations import sql_since
 from afterwards.stores.postgres.statements import STATEMENTS
 
@@ -36,6 +36,8 @@ CLAIM = {
     "limit": LIMIT,
     "suspects": True,
     "unknown": ["tests:strange"],
+    "asks": True,
+    "takes": True,
 }
 A_WORKER = """
 INSERT INTO afterwards_workers (id, host, pid, label, functions, signed_on, expires)
@@ -108,19 +110,19 @@ def _fill(connection: psycopg.Connection[Any], count: int) -> None:
         began = time.monotonic()
         connection.execute(FILL.format(count=round(share * count), **{**USUAL, **columns}).encode())
         print(f"{round(share * count):>10,} {kind} ({time.monotonic() - began:.0f} s)", flush=True)
-    for setting in (
-        "enable_seqscan = off",
-        "jit = off",
-        "synchronous_commit = off",
-    ):  # as the store's connections have it
-        connection.execute(f"SET {setting}".encode())
+    for setting, value in {**SETTINGS, **OF_WORKERS}.items():  # as the store's own connections have it
+        connection.execute(f"SET {setting} = '{value}'".encode())
 
 
 def _explained(connection: psycopg.Connection[Any], circumstances: str) -> bool:
     statement = STATEMENTS["claim_tasks"]
-    text = re.sub(r"\$(\d+)", lambda number: f"%({statement.names[int(number[1]) - 1]})s", statement.sql)
+    places = ", ".join(f"%({name})s" for name in statement.names)
+    cursor = psycopg.ClientCursor(connection)
+    connection.execute("DEALLOCATE ALL")
     with connection.transaction(force_rollback=True):
-        [[found]] = connection.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {text}".encode(), CLAIM).fetchall()
+        connection.execute(f"PREPARE asked AS {statement.sql}".encode())
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({places})", CLAIM)
+        [[found]] = cursor.fetchall()
     nodes = [node for node in _nodes(found[0]["Plan"]) if "Scan" in node["Node Type"]]
     indexes = {str(node["Index Name"]) for node in nodes if "Index Name" in node} & _of_tasks(connection)
     whole = [node for node in nodes if node["Node Type"] == "Seq Scan" and node["Relation Name"] == "afterwards_tasks"]

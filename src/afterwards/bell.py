@@ -25,11 +25,32 @@ class Waiter:
         """From now on only a new ring counts."""
         self._rung.clear()
 
-    async def rung(self, timeout: float) -> None:
-        """Return at the next ring, or after `timeout` seconds."""
+    async def rung(self, timeout: float) -> bool:
+        """Return at the next ring, or after `timeout` seconds; whether it has rung."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await self._rung.wait()
+        return self._rung.is_set()
+
+
+class Hopeful:
+    """The workers whose last claim brought something: when the bell rings, these claim without a look before.
+
+    One claim in vain ends that, so that of many who hear the bell only those go by it who are not too late.
+    """
+
+    def __init__(self) -> None:
+        self._workers: set[str] = set()
+
+    def __contains__(self, worker: object) -> bool:
+        return worker in self._workers
+
+    def note_claim(self, worker: str, *, brought: bool) -> None:
+        """This claim has brought something, or nothing."""
+        if brought:
+            self._workers.add(worker)
+        else:
+            self._workers.discard(worker)
 
 
 class Bell:

@@ -212,6 +212,21 @@ async def test_a_wake_up_that_was_claimed_by_another_goes_on_sleeping(store: Tim
     assert await waiting is Woken.TIMEOUT
 
 
+async def test_a_worker_that_has_just_got_something_is_woken_once_in_vain_at_most(store: TimedStore):
+    mails = await sign_on(store, "mails", queues=("mail",))
+    await store.add([a_call(queue="mail")])
+    assert len(await claim_all(store, mails)) == 1
+    waiting = asyncio.ensure_future(store.wait(mails, timeout=0.5, suspects=True))
+    await asyncio.sleep(0.1)
+    await store.add([a_call(queue="other")])
+    await waiting  # perhaps woken: it may have been for it
+    assert await claim_all(store, mails) == []
+    waiting = asyncio.ensure_future(store.wait(mails, timeout=0.5, suspects=True))
+    await asyncio.sleep(0.1)
+    await store.add([a_call(queue="other")])
+    assert await waiting is Woken.TIMEOUT
+
+
 async def test_closing_the_store_ends_a_wait(store: TimedStore, worker: WorkerId):
     waiting = asyncio.ensure_future(store.wait(worker, timeout=LONG, suspects=True))
     await asyncio.sleep(0.1)

@@ -1,10 +1,13 @@
-"""Claims, waits and the settling of outcomes read by their index, and little more than they take."""
+"""Claims, waits and the settling of outcomes read by their index, and little more than they take.
+
+Planned anew each time, as where a pooler stands between, and planned once for whatever is asked, as on the store's own
+connections.
+"""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -12,6 +15,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from afterwards.stores.postgres.link import OF_PEOPLE, OF_WORKERS, SETTINGS
 from afterwards.stores.postgres.migrations import sql_since
 from afterwards.stores.postgres.statements import STATEMENTS
 from afterwards.tasks import State
@@ -89,9 +93,22 @@ def crowded(request: pytest.FixtureRequest) -> Iterator[psycopg.Connection[Any]]
             "INSERT INTO afterwards_workers (id, host, pid, label, queues, functions, signed_on, expires) "
             "VALUES ('w', 'h', 1, 'l', '{default,mail,slow}', '{}', now(), now() + interval '1 hour')"
         )
-        for setting in ("enable_seqscan = off", "jit = off"):  # as the store's own connections have it
-            connection.execute(f"SET {setting}".encode())
+        set_all(connection, SETTINGS)
         yield connection
+
+
+def set_all(connection: psycopg.Connection[Any], settings: Mapping[str, str]) -> None:
+    for setting, value in settings.items():
+        connection.execute(f"SET {setting} = '{value}'".encode())
+
+
+ONCE, EACH_TIME = OF_WORKERS, {**OF_WORKERS, "plan_cache_mode": "force_custom_plan"}
+
+
+@pytest.fixture(autouse=True, params=[ONCE, EACH_TIME], ids=["once", "each time"])
+def planned(request: pytest.FixtureRequest, crowded: psycopg.Connection[Any]) -> None:
+    """When statements are planned, and how."""
+    set_all(crowded, {"enable_bitmapscan": "on", **cast("dict[str, str]", request.param)})
 
 
 OF_OTHER_TABLES = {
@@ -103,11 +120,13 @@ OF_OTHER_TABLES = {
 def plan_of(connection: psycopg.Connection[Any], name: str, /, **values: object) -> dict[str, Any]:
     """The plan of a statement with what it did, which is then undone."""
     statement = STATEMENTS[name]
-    text = re.sub(r"\$(\d+)", lambda number: f"%({statement.names[int(number[1]) - 1]})s", statement.sql)
+    places = f"({', '.join(f'%({name})s' for name in statement.names)})" if statement.names else ""
+    cursor = psycopg.ClientCursor(connection)
+    connection.execute("DEALLOCATE ALL")
     with connection.transaction(force_rollback=True):
-        [[plan]] = connection.execute(
-            f"EXPLAIN (ANALYZE, FORMAT JSON) {text}".encode(), {"offset": timedelta(0), **values}
-        ).fetchall()
+        connection.execute(f"PREPARE asked AS {statement.sql}".encode())
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked {places}", {"offset": timedelta(0), **values})
+        [[plan]] = cursor.fetchall()
     return cast("dict[str, Any]", (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
 
 
@@ -267,6 +286,10 @@ def failures(crowded: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
     return crowded
 
 
+as_people_ask = pytest.mark.parametrize("planned", [OF_PEOPLE], indirect=True, ids=["of people"])
+
+
+@as_people_ask
 @pytest.mark.parametrize(
     ("way", "values", "index"),
     [
@@ -287,6 +310,7 @@ def test_a_search_reads_little_more_than_it_brings(
         assert rows_read(plan) < 700, statement
 
 
+@as_people_ask
 def test_a_page_of_a_search_costs_the_same_wherever_it_begins(failures: psycopg.Connection[Any]):
     values = {**ANYTHING, "error": "Oops", "error_ending": ".Oops", "states": ["failed"]}
     [[first]] = failures.execute("SELECT min(sequence) FROM afterwards_tasks WHERE error IS NOT NULL").fetchall()

@@ -20,7 +20,7 @@ _CACHED_STATEMENTS = 100
 # middle of a transaction keeps others waiting no longer than that. Each statement has to see what was committed before
 # it, and a day has 24 hours, whatever the server was told. An index range is always right here, also while the
 # statistics do not know it yet; and no query is worth compiling.
-_SETTINGS = {
+SETTINGS = {
     "lock_timeout": "100ms",
     "idle_in_transaction_session_timeout": "5s",
     "default_transaction_isolation": "read committed",
@@ -29,17 +29,30 @@ _SETTINGS = {
     "jit": "off",
 }
 _NOT_DURABLE = {"synchronous_commit": "off"}
+# What workers ask is the same whatever they ask it for, and planning it takes as long as a small claim itself. Planned
+# without the values, the first of a line are to be read in the order of the index, and not gathered and sorted.
+OF_WORKERS = {"plan_cache_mode": "force_generic_plan", "enable_bitmapscan": "off"}
+# What people search for is not: there the right index hangs on what is given.
+OF_PEOPLE = {"plan_cache_mode": "force_custom_plan"}
 
 
 class Link:
     """`durable`: a commit returns when it is as safe as the server makes it; else it may be lost with the server.
 
-    `prepare` is called with each new connection before it is used.
+    `settings` are those of its sessions beside the usual ones. `prepare` is called with each new connection before it
+    is used.
     """
 
-    def __init__(self, address: Address, *, durable: bool, prepare: Callable[[Connection], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        durable: bool,
+        settings: Mapping[str, str],
+        prepare: Callable[[Connection], Awaitable[None]],
+    ) -> None:
         self._address = address
-        self._settings = _SETTINGS if durable else {**_SETTINGS, **_NOT_DURABLE}
+        self._settings = {**SETTINGS, **settings, **({} if durable else _NOT_DURABLE)}
         self._prepare = prepare
         self._connection: Connection | None = None
 
@@ -118,7 +131,7 @@ class Link:
         return " ".join(["BEGIN ISOLATION LEVEL READ COMMITTED;", *settings])
 
 
-async def connect_to(address: Address, *, timeout: float, settings: Mapping[str, str] = _SETTINGS) -> Connection:
+async def connect_to(address: Address, *, timeout: float, settings: Mapping[str, str] = SETTINGS) -> Connection:
     """A new connection. Raises CannotConnect."""
     try:
         return await connect(

@@ -17,7 +17,7 @@ from afterwards.errors import StoreUnavailable
 from afterwards.stores.postgres.base import Base
 from afterwards.stores.postgres.desk import Desk
 from afterwards.stores.postgres.errands import Counter, Errand
-from afterwards.stores.postgres.link import Link
+from afterwards.stores.postgres.link import OF_PEOPLE, OF_WORKERS, Link
 from afterwards.stores.postgres.notices import Notices
 
 _PARKING_TAKES_AT_MOST = 10.0
@@ -170,7 +170,8 @@ class Office:
         prepare = self._base.prepare
         if counter is Counter.WATCH:
             prepare = partial(self._base.prepare_to_listen, heard=self.bell.ring)
-        link = Link(self._base.address, durable=counter in _DURABLE, prepare=prepare)
+        settings = OF_PEOPLE if counter is Counter.LOOK else OF_WORKERS
+        link = Link(self._base.address, durable=counter in _DURABLE, settings=settings, prepare=prepare)
         return Desk(link, self._base, slowest=_SLOWEST[counter], ring=partial(self._ring, notices))
 
     def _ring(self, notices: Notices) -> None:

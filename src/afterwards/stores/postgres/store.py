@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 from afterwards import forks, stored
 from afterwards.asking import Asker
-from afterwards.bell import Waiter
+from afterwards.bell import Hopeful, Waiter
 from afterwards.chance import jittered
 from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
@@ -75,6 +75,7 @@ class PostgresStore:
         self._base = Base(address_of(url), patience=add_timeout.total_seconds(), migrates=migrate)
         self._office = Office(self._base)
         self._empty_handed: set[WorkerId] = set()
+        self._hopeful = Hopeful()
         forks.watch(self)
 
     @property
@@ -137,8 +138,10 @@ class PostgresStore:
     async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
         wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown))
         tasks = await self._ask(verbs.CLAIM, wish)
-        if not tasks and limit > 0:
-            self._empty_handed.add(worker)
+        if limit > 0:
+            self._hopeful.note_claim(worker, brought=bool(tasks))
+            if not tasks:
+                self._empty_handed.add(worker)
         return tasks
 
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
@@ -194,7 +197,8 @@ class PostgresStore:
                 left = min(ends - time.monotonic(), _FOR_EVER if until_due is None else until_due)
                 if time.monotonic() >= ends:
                     break
-                await waiter.rung(min(left, jittered(_POLL, least=0.7)))
+                if await waiter.rung(min(left, jittered(_POLL, least=0.7))) and worker in self._hopeful:
+                    return Woken.READY
         return Woken.TIMEOUT
 
     async def _pause_before_what_is_locked(self, worker: WorkerId, waiter: Waiter) -> None:

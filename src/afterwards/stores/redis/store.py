@@ -11,6 +11,7 @@ from typing import TypeAlias, TypeVar, cast
 
 from afterwards import forks, stored
 from afterwards.asking import Asker
+from afterwards.bell import Hopeful
 from afterwards.chance import jittered
 from afterwards.errors import StoreUnavailable
 from afterwards.migrations import Schema
@@ -74,6 +75,7 @@ class RedisStore:
         self._clock = Clock()
         self._standing = Standing()
         self._threads = self._new_threads()
+        self._hopeful = Hopeful()
         forks.watch(self)
 
     @property
@@ -133,7 +135,10 @@ class RedisStore:
 
     async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
         wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown), lost=self._threads.lost)
-        return await self._write(verbs.CLAIM, wish, give_back=self._give_back_tasks)
+        tasks = await self._write(verbs.CLAIM, wish, give_back=self._give_back_tasks)
+        if limit > 0:
+            self._hopeful.note_claim(worker, brought=bool(tasks))
+        return tasks
 
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
         settlement = Settlement(outcomes=tuple(outcomes), claimed_by=claimed_by)
@@ -189,7 +194,9 @@ class RedisStore:
                 if left <= 0:
                     break
                 poll = jittered(_POLL, least=0.7)
-                await waiter.rung(min(left, poll) if until_due is None else min(left, poll, until_due))
+                rung = await waiter.rung(min(left, poll) if until_due is None else min(left, poll, until_due))
+                if rung and worker in self._hopeful:
+                    return Woken.READY
         return Woken.TIMEOUT
 
     async def states(self, ids: Collection[TaskId]) -> dict[TaskId, State]:
