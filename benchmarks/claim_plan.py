@@ -121,7 +121,7 @@ def _explained(connection: psycopg.Connection[Any], circumstances: str) -> bool:
     connection.execute("DEALLOCATE ALL")
     with connection.transaction(force_rollback=True):
         connection.execute(f"PREPARE asked AS {statement.sql}".encode())
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({places})", CLAIM)
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({places})".encode(), CLAIM)
         [[found]] = cursor.fetchall()
     nodes = [node for node in _nodes(found[0]["Plan"]) if "Scan" in node["Node Type"]]
     indexes = {str(node["Index Name"]) for node in nodes if "Index Name" in node} & _of_tasks(connection)

@@ -189,7 +189,7 @@ def _view(address: Address, looks: Event, ends: Event) -> None:
             line: Any = stream.readline()
             looks.set()
             if line.startswith(b"event: changed"):
-                time.sleep(max(0.1, rested + took * 40 - time.perf_counter()))
+                time.sleep(max(0.1, rested + took * 80 - time.perf_counter()))
                 _, took = _get(address, "/")
                 rested = time.perf_counter()
 

@@ -125,7 +125,8 @@ def plan_of(connection: psycopg.Connection[Any], name: str, /, **values: object)
     connection.execute("DEALLOCATE ALL")
     with connection.transaction(force_rollback=True):
         connection.execute(f"PREPARE asked AS {statement.sql}".encode())
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked {places}", {"offset": timedelta(0), **values})
+        explain = f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked {places}".encode()
+        cursor.execute(explain, {"offset": timedelta(0), **values})
         [[plan]] = cursor.fetchall()
     return cast("dict[str, Any]", (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
 

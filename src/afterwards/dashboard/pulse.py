@@ -21,7 +21,7 @@ from afterwards.tasks import Census, Search, State, Task, TaskId
 SEEN = "afterwards.seen"  # in a scope: what was known when its page was begun
 PAUSE = 0.4  # seconds between glances
 GLANCES = 100  # glances may take no more than one part in so many of the time
-SHARE = 50  # and counting, which takes longer in a large store, one in so many
+SHARE = 100  # and counting, which takes longer in a large store, one in so many
 NEWEST_SEEN = 20
 RUNNING_SEEN = 50
 FRESH = 1.0
