@@ -123,7 +123,7 @@ class Store(Protocol):
 
         Best rank first, rank = due - priority x 60 s. Each gets its next `run` and `attempt`. Tasks that are suspects
         (their next crash would end them) are passed over, but one if `suspects`. Names in `unknown` are passed over.
-        A worker that has not signed on, or is lost, claims nothing.
+        A worker that has not signed on, or is lost, claims nothing. Claimed tasks come without their `tries`.
 
         A task passes the gates of its quotas, of its function (for its `limit_key`) and of its queue, or is held at one
         of them, as `limit` or as `rate`: of `most` runs that are claimed and have not ended, by whichever worker, and
@@ -136,11 +136,11 @@ class Store(Protocol):
     async def settle(self, outcomes: Sequence[Outcome], *, claimed_by: WorkerId | None = None) -> Settled:
         """Write how runs ended. Outcomes whose claim does not hold any more change nothing and are not in `held`.
 
-        A run after which its task waits again is one of its `tries` from then on, unless it was given back. `started`
-        becomes the store's now less `took` (none for a returned run). Progress and logs that an outcome does
-        not bring stay as they are. The calls that the outcomes bring are
-        stored, and the followers of those whose turn is over are freed, in the same write. With `claimed_by`, freed
-        followers that are claimable by that worker, and that no quota counts, are claimed for it at once.
+        `started` becomes the store's now less `took` (none for a returned run). A run after which its task waits again
+        is one of its `tries` from then on, unless it was given back. Progress and logs that an outcome does not bring
+        stay as they are. The calls that the outcomes bring are stored, and the followers of those whose turn is over
+        are freed, in the same write. With `claimed_by`, freed followers that are claimable by that worker, and that no
+        quota counts, are claimed for it at once.
         """
         ...
 
@@ -270,6 +270,7 @@ class Store(Protocol):
         """Ended tasks wait again, due now, with attempts and crashes counted anew. Returns those that changed.
 
         The last run of each, if it had one, is one of its `tries` from then on.
+
         One with a key takes it again; it stays as it is if another task holds that. So does one that is not `matching`
         in this very step, whatever it was when it was found; the search's own `ids` play no part in that. A step of a
         chain is held again while something that it needs has not ended, and stays as it is if that has ended and not
