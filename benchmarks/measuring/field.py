@@ -47,6 +47,7 @@ OURS = (
 IN_THE_APP = (
     Entry(name="plain", module="systems.plain", store="sqlite", in_app=True, alone=True, adds=False),
     Entry(name="starlette", module="systems.with_starlette", store="sqlite", in_app=True, alone=True),
+    Entry(name="least", module="systems.least", store="sqlite", in_app=True, alone=True),
 )
 
 
