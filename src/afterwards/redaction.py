@@ -124,8 +124,8 @@ class Redaction:
     def _text(self, text: str, secrets: Collection[str]) -> str:
         for secret in secrets:
             text = text.replace(secret, HIDDEN)
-        text = self._in_text.sub(rf"\g<name>{HIDDEN}", text)
-        return _SCHEME.sub(rf"\1 {HIDDEN}", _IN_URL.sub(rf"\1{HIDDEN}@", text))
+        text = _SCHEME.sub(rf"\1 {HIDDEN}", text)  # before the names, for which `Bearer` itself would be the value
+        return _IN_URL.sub(rf"\1{HIDDEN}@", self._in_text.sub(rf"\g<name>{HIDDEN}", text))
 
     def _secrets(self, task: Task) -> list[str]:
         """The hidden values as they may stand in a text, the longest first."""

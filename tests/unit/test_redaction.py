@@ -80,6 +80,8 @@ def test_a_result_and_progress_and_logs_are_redacted_too():
         ("GET /?access_token=swordfish&a=1", f"GET /?access_token={HIDDEN}"),
         ("postgresql://ada:swordfish@db/shop is away", f"postgresql://ada:{HIDDEN}@db/shop is away"),
         ("sent Bearer abc.def-ghi", f"sent Bearer {HIDDEN}"),
+        ("sent Authorization: Bearer abc.def-ghi", f"sent Authorization: {HIDDEN} {HIDDEN}"),
+        ("sent authorization=Basic YWRhOmxvdmU=", f"sent authorization={HIDDEN} {HIDDEN}"),
         ("the author is Ada", "the author is Ada"),
     ],
 )
