@@ -95,7 +95,7 @@ def _try(fields: dict[str, Any]) -> Try | None:
             ending=TryEnding(fields["ending"]),
             error=None if kind is None else Failure(kind=kind, message=message),
         )
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, OverflowError):
         return None
 
 

@@ -53,6 +53,8 @@ class Link:
     ) -> None:
         self._address = address
         self._settings = {**SETTINGS, **settings, **({} if durable else _NOT_DURABLE)}
+        if address.pooled:  # nothing is prepared for longer than it is asked, so the values may as well be seen
+            self._settings.pop("plan_cache_mode", None)
         self._prepare = prepare
         self._connection: Connection | None = None
 

@@ -179,6 +179,7 @@ class RedisStore:
 
     async def sign_off(self, worker: WorkerId, *, leaving: bool = False, tally: Tally | None = None) -> None:
         await self._write(verbs.SIGN_OFF, Leave(worker=worker, leaving=leaving, tally=tally))
+        self._hopeful.note_claim(worker, brought=False)
 
     async def wait(self, worker: WorkerId, *, timeout: float, suspects: bool, unknown: Collection[str] = ()) -> Woken:
         ends, threads = time.monotonic() + timeout, self._threads
