@@ -11,6 +11,9 @@ import pytest
 
 from afterwards.outcomes import done
 from afterwards.stores import store_for
+from afterwards.stores.postgres.address import address_of
+from afterwards.stores.postgres.driver import Connection
+from afterwards.stores.postgres.link import OF_PEOPLE, OF_WORKERS, Link
 from tests import databases
 from tests.contract.builders import TimedStore, a_call, a_running_task, claim_all, ids_of, sign_on, some_calls, the_task
 
@@ -73,3 +76,23 @@ async def test_short_timeouts_of_the_server_cost_nothing_but_another_try(url: st
     claimed = await store.claim(worker, limit=500, suspects=True)
     assert len((await store.settle([done(task.claim) for task in claimed])).held) == 500
     await store.close()
+
+
+async def prepare_nothing(_: Connection) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("settings", "mode"),
+    [(OF_WORKERS, "force_generic_plan"), (OF_PEOPLE, "force_custom_plan")],
+    ids=["workers", "people"],
+)
+async def test_statements_are_planned_as_is_best_for_who_asks_unless_a_pooler_stands_between(
+    url: str, settings: dict[str, str], mode: str
+):
+    link = Link(address_of(url), durable=True, settings=settings, prepare=prepare_nothing)
+    async with link.transaction(timedelta(0), timeout=10.0, sent_again=False):
+        [[planned]] = await (await link.open(10.0)).fetch("SHOW plan_cache_mode")
+        [[bitmaps]] = await (await link.open(10.0)).fetch("SHOW enable_bitmapscan")
+    assert planned == ("auto" if "pooled" in url else mode)
+    assert bitmaps == settings.get("enable_bitmapscan", "on")
+    await link.close()
