@@ -179,10 +179,11 @@ class Store(Protocol):
     async def rescue(self, *, known_dead: Collection[WorkerId], expired: bool, limit: int) -> list[Task]:
         """Return the tasks of dead workers: of `known_dead` and, if `expired`, of those whose lease has run out.
 
-        Each returned task has lost its attempt's count and gained a crash (neither, if its worker was leaving); it
-        waits `crash_wait`, or has failed as poison when its crashes are used up. The run that crashed is one of the
-        `tries` of a task that waits. A dead worker's row goes once its last task has been returned; `limit` bounds the
-        tasks of one call.
+        Each returned task has gained a crash, unless its worker was leaving. It waits `crash_wait`, with its attempt
+        given back and the run that crashed among its `tries`. Or it has failed as poison, when its crashes are used up,
+        or was cancelled, if a person had asked it to stop: then that run is its last, and counts.
+
+        A dead worker's row goes once its last task has been returned; `limit` bounds the tasks of one call.
         """
         ...
 

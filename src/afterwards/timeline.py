@@ -91,7 +91,7 @@ def _last(task: Task) -> Iterator[Stretch]:
     how = TryEnding.FAILED if task.state is State.WAITING else task.state  # a version that noted no tries has run it
     yield Stretch(
         waited=_since(task, before, task.started),
-        retried=_was_retried(before, task.attempt, crashes=task.crashes),
+        retried=_was_retried(before, task.attempt),
         attempt=task.attempt,
         started=task.started,
         ended=task.ended,
@@ -107,9 +107,8 @@ def _since(task: Task, before: Try | None, started: datetime) -> timedelta | Non
     return max(started - (task.added if before is None else before.ended), _NOTHING)
 
 
-def _was_retried(before: Try | None, attempt: int, *, crashes: int = 0) -> bool:
-    """Attempts are counted anew from there. A run that ended with its process has lost its count, and is a crash."""
+def _was_retried(before: Try | None, attempt: int) -> bool:
+    """Attempts are counted anew from there."""
     if before is None or before.ending is not TryEnding.FAILED:
         return before is not None and before.ending in (TryEnding.DONE, TryEnding.CANCELLED)
-    counted = max(before.attempt, 1)  # it is 0 if its process died in its first attempt, and that was the end
-    return attempt < counted or (attempt == counted and crashes == 0)
+    return attempt <= before.attempt

@@ -126,11 +126,11 @@ class Model(RuleBasedStateMachine):
         self.free()
 
     def crash(self, task: Expected) -> None:
-        task.attempt -= 1
         task.crashes += 1
         if task.crashes >= max(1, task.call.crashes):
             task.end(State.FAILED)
         else:
+            task.attempt -= 1
             task.wait(self.now + crash_wait(task.crashes))
 
     # The straight line

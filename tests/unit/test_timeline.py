@@ -100,17 +100,9 @@ def test_attempts_that_begin_anew_are_a_persons_retry(one: Try, retried: bool):
 
 def test_a_run_that_ended_with_its_process_is_no_persons_retry():
     failed = a_task(
-        state=State.FAILED, run=2, attempt=1, crashes=1, started=at(4), ended=at(9), tries=(a_try(1, 1, 2),)
+        state=State.FAILED, run=2, attempt=2, crashes=1, started=at(4), ended=at(9), tries=(a_try(1, 1, 2),)
     )
     assert [stretch.retried for stretch in story(failed).stretches] == [False, False]
-
-
-def test_a_persons_retry_after_a_first_attempt_whose_process_died_is_told():
-    died = replace(a_try(1, 1, 2), attempt=0)
-    waiting = a_task(run=1, tries=(died,))
-    assert story(waiting).retried
-    running = replace(waiting, state=State.RUNNING, run=2, attempt=1, started=at(9))
-    assert [stretch.retried for stretch in story(running).stretches] == [False, True]
 
 
 def test_what_is_not_kept_is_said_and_not_made_up():

@@ -797,7 +797,7 @@ returned AS (
                 SELECT task.started AS began, {now} AS over, 'crashed' AS how, NULL::text AS failure
             ) AS run
         ) ELSE task.tries END,
-        attempt = task.attempt - 1,
+        attempt = task.attempt - (dropped.state = 'waiting')::integer,
         started = CASE WHEN dropped.state = 'waiting' THEN NULL ELSE task.started END,
         ended = CASE WHEN dropped.state = 'waiting' THEN NULL ELSE {now} END,
         freed = task.freed OR dropped.state <> 'waiting',

@@ -644,7 +644,7 @@ SET state = dropped.state,
         ),
         task.tries
     ),
-    attempt = attempt - 1,
+    attempt = attempt - (dropped.state = 'waiting'),
     started = iif(dropped.state = 'waiting', NULL, started),
     ended = iif(dropped.state = 'waiting', NULL, :now),
     freed = freed OR dropped.state <> 'waiting',

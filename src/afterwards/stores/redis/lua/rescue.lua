@@ -24,12 +24,12 @@ local function give_back(at)
     if state == IS_WAITING and tonumber(crashes) > tonumber(life[CRASHES]) then
         tries.note(id, life, life[STARTED], NOW_TEXT, 'crashed', '')
     end
-    life[ATTEMPT], life[CRASHES], life[SUSPECT], life[TOUCHED] = whole(life[ATTEMPT] - 1), crashes, suspect, TOKEN
+    life[CRASHES], life[SUSPECT], life[TOUCHED] = crashes, suspect, TOKEN
     if error ~= '' then
         set_error(id, life, error)
     end
     if state == IS_WAITING then
-        life[STARTED] = ''
+        life[ATTEMPT], life[STARTED] = whole(life[ATTEMPT] - 1), ''
         life[DUE] = delay == '' and life[DUE] or later(delay)
         mark(id, life, IS_WAITING)
         enter(id, life)
