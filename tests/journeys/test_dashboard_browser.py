@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,6 +177,23 @@ def test_while_the_store_is_away_the_last_picture_stays_and_then_it_goes_on(chro
             page.locator("#lamp.live").wait_for()
             afterwards.add_sync(succeed, "after")
             page.locator("tbody tr", has_text="after").wait_for()
+
+
+def test_a_page_that_waited_for_the_store_goes_on_as_soon_as_it_answers(chromium: Browser):
+    with servers.valkey() as server:
+        assert server.process is not None
+        afterwards = Afterwards(url=server.url, worker=False, add_timeout=3.0)
+        app = app_of(afterwards, lambda request: "read")
+        with served(app) as (host, port), opened(chromium, f"http://{host}:{port}", complains_of="503") as page:
+            page.goto("/afterwards/tasks")
+            page.locator("#lamp.live").wait_for()
+            server.process.send_signal(signal.SIGSTOP)  # it takes connections, and says nothing
+            with page.expect_response(lambda answer: answer.status == 503):
+                page.evaluate("soon()")
+            server.process.send_signal(signal.SIGCONT)
+            afterwards.add_sync(succeed, "after")
+            page.locator("tbody tr", has_text="after").wait_for()
+            page.locator("#lamp.live").wait_for()
 
 
 def test_a_search_is_completed_word_by_word(chromium: Browser, address: str):

@@ -22,6 +22,7 @@ SEEN = "afterwards.seen"  # in a scope: what was known when its page was begun
 PAUSE = 0.4  # seconds between glances
 GLANCES = 100  # glances may take no more than one part in so many of the time
 SHARE = 100  # and counting, which takes longer in a large store, one in so many
+LONGEST_REST, LONGEST_COUNT_REST = 5.0, 30.0  # seconds: a store that was away or busy once is not asked less for long
 NEWEST_SEEN = 20
 RUNNING_SEEN = 50
 FRESH = 1.0
@@ -72,7 +73,7 @@ class Pulse:
         return (await self.counted()).census
 
     async def counted(self) -> Counted:
-        """The census, and when that was: it is kept for a second, or `SHARE` times as long as counting took."""
+        """The census, and when that was: it is kept for a second, or longer where counting takes long."""
         while (counted := self._counted) is None or not counted.is_fresh:
             await self._count()
         return counted
@@ -120,17 +121,13 @@ class Pulse:
         began, changes = time.monotonic(), self._changes
         census = await self._house.store.census()
         at = time.monotonic()
-        counted = Counted(census=census, at=at, until=at + max(FRESH, (at - began) * SHARE))
+        counted = Counted(census=census, at=at, until=at + max(FRESH, rest_after_count(at - began)))
         if changes == self._changes:  # else it may have been made before what has just been changed
             self._counted = counted
         return counted
 
     async def _look_once(self) -> None:
-        rest = min(self._rest, HEARTBEAT)
-        await asyncio.sleep(max(rest, PAUSE))
-        self._rest -= rest
-        if self._rest > 0:  # too early to ask the store again, but time to say that the stream is there
-            return
+        await asyncio.sleep(max(self._rest, PAUSE))
         try:
             mark: object = (await self._glance(), await self._counting())
         except StoreUnavailable:
@@ -144,7 +141,7 @@ class Pulse:
         newest = (await store.seek(Search(), states=tuple(State), limit=NEWEST_SEEN)).ids
         states = await store.states(newest)
         running = await store.find(Search(state=State.RUNNING), limit=RUNNING_SEEN)
-        self._rest = (time.monotonic() - began) * GLANCES
+        self._rest = min((time.monotonic() - began) * GLANCES, LONGEST_REST)
         return newest, states, [(task.id, task.run, task.progress, task.stop_asked) for task in running]
 
     async def _counting(self) -> object:
@@ -154,7 +151,7 @@ class Pulse:
             return self._whole
         census, agenda, tallies = (await self._counted_anew()).census, await store.agenda(), await store.tallies()
         now = time.monotonic()
-        self._count_again = now + (now - began) * SHARE
+        self._count_again = now + rest_after_count(now - began)
         late = {worker for worker, tally in tallies.items() if tally.lag >= LATE}
         self._whole = (
             sorted(census.by_state.items()),
@@ -166,6 +163,11 @@ class Pulse:
             [(one.name, one.last, one.paused, one.asked) for one in agenda.schedules],
         )
         return self._whole
+
+
+def rest_after_count(took: float) -> float:
+    """Seconds until it is worth counting again, where that `took` so many."""
+    return min(took * SHARE, LONGEST_COUNT_REST)
 
 
 def mark_of(task: Task | None) -> str:

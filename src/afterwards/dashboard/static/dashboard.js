@@ -5,8 +5,8 @@ const live = document.querySelector("#live");
 const lamp = document.querySelector("#lamp");
 const GRACE = 100; // milliseconds in which changes are gathered
 const SHARE = 80; // of the server's time, in which it may be asked for this page anew
-const AGAIN = 3000; // milliseconds until a stream that was refused is tried again
-const OLD = 15000; // milliseconds after which "2 s ago" is made anew, though nothing has changed
+const AGAIN = 3000; // milliseconds until what was refused is tried again
+const OLD = 15000; // milliseconds after which "2 s ago" is made anew, though nothing has changed; the longest rest, too
 const REFUSED = { 403: "Not for you any more", 404: "Not kept any more", 503: "The store is away" };
 let source, timer, notBefore = 0, missed = false, pressed = false;
 
@@ -80,10 +80,11 @@ async function refresh() {
   if (missed) return show("rests", "Paused while you select");
   const began = performance.now();
   const answer = await picture();
-  notBefore = performance.now() + SHARE * (spent() ?? performance.now() - began);
+  notBefore = performance.now() + (answer === 200 ? Math.min(SHARE * (spent() ?? performance.now() - began), OLD) : AGAIN);
   if (!source) return;
-  if (answer === 200) show("live", "Live");
-  else show("away", REFUSED[answer] ?? "Not connected");
+  if (answer === 200) return show("live", "Live");
+  show("away", REFUSED[answer] ?? "Not connected");
+  if (answer !== 403 && answer !== 404) soon();
 }
 
 // What is not the page leaves the old one standing.
