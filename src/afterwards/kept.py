@@ -66,6 +66,7 @@ def try_text(one: Try) -> str:
     return _text(
         {
             "run": one.run,
+            "number": one.number,
             "attempt": one.attempt,
             "started": microseconds_at(one.started),
             "ended": microseconds_at(one.ended),
@@ -88,6 +89,7 @@ def _try(fields: dict[str, Any]) -> Try | None:
     try:
         kind, message = fields["kind"], fields["message"]
         return Try(
+            number=fields["number"],
             run=fields["run"],
             attempt=fields["attempt"],
             started=instant(fields["started"]),

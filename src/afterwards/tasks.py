@@ -93,10 +93,12 @@ class TryEnding(StrEnum):
 class Try:
     """A run of a task before its last: `attempt` and `run` as they were then, when it `started` and `ended`, and how.
 
+    It is the `number`th of its task, counted from 1: that of the oldest says how many before it are not kept any more.
     One that crashed ended when that was noticed. `error` is what it failed with: no traceback, and of the message the
     first 500 characters, the last of them `…` if it was longer.
     """
 
+    number: int
     run: int
     attempt: int
     started: datetime

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from afterwards.tasks import MOST_TRIES, Failure, State, Task, Try, TryEnding
+from afterwards.tasks import Failure, State, Task, Try, TryEnding
 
 _NOTHING = timedelta(0)
 _WORDS = {
@@ -62,8 +62,9 @@ def story(task: Task) -> Story:
 
 def _begins_late(task: Task) -> bool:
     """Its first try is missing: there were too many, or a version that noted none has run it."""
-    first = task.tries[0].attempt if task.tries else task.attempt
-    return first > 1 or (len(task.tries) == MOST_TRIES and task.tries[0].run > 1)
+    if not task.tries:
+        return task.attempt > 1
+    return task.tries[0].number > 1 or task.tries[0].attempt > 1
 
 
 def _earlier(task: Task) -> Iterator[Stretch]:

@@ -70,6 +70,7 @@ def a_full_task(**options: object) -> Task:
         error=Failure(kind="ValueError", message="no", traceback="File …"),
         tries=(
             Try(
+                number=1,
                 run=2,
                 attempt=1,
                 started=(began := an_hour - timedelta(days=2)),
@@ -77,7 +78,14 @@ def a_full_task(**options: object) -> Task:
                 ending=TryEnding.FAILED,
                 error=Failure(kind="ValueError", message="nö, 'never', \"ever\"\n…"),
             ),
-            Try(run=4, attempt=2, started=an_hour - timedelta(days=1), ended=an_hour, ending=TryEnding.CRASHED),
+            Try(
+                number=2,
+                run=4,
+                attempt=2,
+                started=an_hour - timedelta(days=1),
+                ended=an_hour,
+                ending=TryEnding.CRASHED,
+            ),
         ),
         returned='"so far"',
         progress=Progress(done=3, of=4.5, say="drei"),

@@ -201,6 +201,7 @@ async def test_the_newest_are_kept(store: TimedStore, worker: WorkerId):
     for _ in range(MOST_TRIES + 4):
         task = await run(store, worker, task, Ending.AGAIN)
     assert [one.run for one in task.tries] == list(range(6, MOST_TRIES + 6))
+    assert [one.number for one in task.tries] == list(range(6, MOST_TRIES + 6))
     await crash(store, task.id)
     task = await the_task(store, task.id)
     assert (len(task.tries), told(task.tries)[-1]) == (MOST_TRIES, (MOST_TRIES + 6, 1, "crashed"))
@@ -208,6 +209,23 @@ async def test_the_newest_are_kept(store: TimedStore, worker: WorkerId):
     await store.retry([task.id])
     task = await the_task(store, task.id)
     assert (len(task.tries), told(task.tries)[-1]) == (MOST_TRIES, (MOST_TRIES + 7, 1, "failed"))
+    assert [one.number for one in task.tries] == list(range(8, MOST_TRIES + 8))
+
+
+async def test_their_numbers_say_whether_the_first_is_kept(store: TimedStore, worker: WorkerId):
+    """Runs do not: one that was given back is none of them."""
+    task = await a_running_task(store, worker)
+    await store.settle([outcome(task.claim, Ending.RETURNED)])
+    for _ in range(MOST_TRIES):
+        task = await run(store, worker, task, Ending.AGAIN)
+    assert [(one.number, one.run) for one in task.tries] == [(at, at + 1) for at in range(1, MOST_TRIES + 1)]
+
+
+async def test_a_message_that_looks_like_a_try_is_no_number(store: TimedStore, worker: WorkerId):
+    task = await a_running_task(store, worker)
+    await store.settle([outcome(task.claim, Ending.RETRIED, error=a_failure('{"run":7,"number":41,"'))])
+    task = await run(store, worker, task, Ending.RETRIED)
+    assert [one.number for one in task.tries] == [1, 2]
 
 
 @pytest.mark.parametrize("ending", [Ending.RETRIED, Ending.FAILED])
@@ -268,7 +286,10 @@ async def test_one_that_another_call_replaces_begins_anew(store: TimedStore, wor
     running = await the_task(store, call.id)
     await store.settle([outcome(running.claim, Ending.RETRIED)])
     await store.add([a_call(key="k", replace=True)])
-    assert (await the_task(store, call.id)).tries == ()
+    task = await the_task(store, call.id)
+    assert task.tries == ()
+    task = await run(store, worker, task, Ending.RETRIED)
+    assert [(one.number, one.run, one.attempt) for one in task.tries] == [(1, 2, 1)]
 
 
 async def test_they_go_with_their_task(store: TimedStore, worker: WorkerId):

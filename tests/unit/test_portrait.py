@@ -93,10 +93,11 @@ def test_json_has_them_for_programs():
 
 def tried() -> Task:
     error = Failure(kind="ValueError", message="bad\x1b[2J\nnews")
-    first = Try(run=1, attempt=1, started=NOW, ended=NOW + timedelta(seconds=2), ending=TryEnding.FAILED, error=error)
-    second = Try(
-        run=3, attempt=2, started=NOW + timedelta(seconds=5), ended=NOW + timedelta(seconds=6), ending=TryEnding.CRASHED
+    first = Try(
+        number=1, run=1, attempt=1, started=NOW, ended=NOW + timedelta(seconds=2), ending=TryEnding.FAILED, error=error
     )
+    began, died = NOW + timedelta(seconds=5), NOW + timedelta(seconds=6)
+    second = Try(number=2, run=3, attempt=2, started=began, ended=died, ending=TryEnding.CRASHED)
     return replace(a_task(), attempt=2, run=4, started=NOW + timedelta(seconds=10), tries=(first, second))
 
 
@@ -120,6 +121,7 @@ def test_a_page_says_which_tries_are_missing():
 def test_programs_are_told_each_try():
     first, second = cast("list[dict[str, object]]", as_json(tried())["tries"])
     assert first == {
+        "number": 1,
         "run": 1,
         "attempt": 1,
         "started": "2031-02-03T04:05:06+00:00",

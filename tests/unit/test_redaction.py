@@ -112,7 +112,7 @@ def test_a_long_hostile_text_takes_no_long_time():
 
 def tried(arguments: object, message: str) -> Task:
     error = Failure(kind="ValueError", message=message)
-    one = Try(run=1, attempt=1, started=NOW, ended=NOW, ending=TryEnding.FAILED, error=error)
+    one = Try(number=1, run=1, attempt=1, started=NOW, ended=NOW, ending=TryEnding.FAILED, error=error)
     return task(arguments, tries=(replace(one, error=None, ending=TryEnding.AGAIN), one))
 
 

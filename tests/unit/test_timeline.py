@@ -27,7 +27,9 @@ def a_task(**options: object) -> Task:
 
 def a_try(run: int, began: float, ended: float, ending: TryEnding = TryEnding.FAILED, *, attempt: int = 0) -> Try:
     error = Failure(kind="ValueError", message=f"run {run}") if ending is TryEnding.FAILED else None
-    return Try(run=run, attempt=attempt or run, started=at(began), ended=at(ended), ending=ending, error=error)
+    return Try(
+        number=run, run=run, attempt=attempt or run, started=at(began), ended=at(ended), ending=ending, error=error
+    )
 
 
 def lengths(told: Story) -> list[tuple[float | None, float | None, str]]:
@@ -110,7 +112,13 @@ def test_what_is_not_kept_is_said_and_not_made_up():
     told = story(a_task(run=many[-1].run, tries=many))
     assert told.begins_late
     assert lengths(told)[:2] == [(None, 0.5, "asked for a later try"), (0.5, 0.5, "asked for a later try")]
-    assert not story(a_task(run=MOST_TRIES, tries=tuple(replace(one, run=one.run - 5) for one in many))).begins_late
+
+
+def test_as_many_tries_as_are_kept_are_all_there_though_a_run_was_given_back():
+    many = (a_try(run, run, run + 0.5, TryEnding.AGAIN, attempt=1) for run in range(1, 1 + MOST_TRIES))
+    told = story(a_task(run=MOST_TRIES + 1, tries=tuple(replace(one, run=one.run + 1) for one in many)))
+    assert not told.begins_late
+    assert lengths(told)[0] == (1, 0.5, "asked for a later try")
 
 
 def test_a_task_of_a_version_that_noted_no_tries_says_so():

@@ -69,6 +69,7 @@ def as_json(task: Task) -> dict[str, object]:
 
 def _try(one: Try) -> dict[str, object]:
     return {
+        "number": one.number,
         "run": one.run,
         "attempt": one.attempt,
         "started": one.started.isoformat(),

@@ -34,10 +34,11 @@ task.link
 
 -- fragment: noted_tries
 -- The tries of this `task`, and one more: when it `began`, when it was `over`, `how` it ended and with which `failure`, says
--- what it is selected from. Twenty are kept.
+-- what it is selected from. Twenty are kept; they are counted on, so that the first says how many are not.
 CASE WHEN jsonb_array_length(task.tries) >= 20 THEN task.tries - 0 ELSE coalesce(task.tries, '[]') END
 || jsonb_build_object(
-    'run', task.run, 'attempt', task.attempt, 'started', (extract(epoch FROM began) * 1000000)::bigint,
+    'run', task.run, 'number', coalesce((task.tries -> -1 ->> 'number')::integer, 0) + 1, 'attempt', task.attempt,
+    'started', (extract(epoch FROM began) * 1000000)::bigint,
     'ended', (extract(epoch FROM over) * 1000000)::bigint, 'ending', how, 'kind', failure::json ->> 'kind',
     'message', CASE WHEN length(failure::json ->> 'message') > 500
         THEN left(failure::json ->> 'message', 499) || '…' ELSE failure::json ->> 'message'

@@ -100,12 +100,13 @@ json_insert({task}, '$[#]', tries)
 
 -- fragment: noted_tries
 -- The tries of this `task`, and one more: when it `began`, when it was `over`, `how` it ended and with which `failure`, says
--- what it is selected from. Twenty are kept.
+-- what it is selected from. Twenty are kept; they are counted on, so that the first says how many are not.
 json_insert(
     iif(json_array_length(task.tries) >= 20, json_remove(task.tries, '$[0]'), coalesce(task.tries, '[]')),
     '$[#]',
     json_object(
-        'run', task.run, 'attempt', task.attempt, 'started', began, 'ended', over, 'ending', how,
+        'run', task.run, 'number', coalesce(json_extract(task.tries, '$[#-1].number'), 0) + 1, 'attempt', task.attempt,
+        'started', began, 'ended', over, 'ending', how,
         'kind', json_extract(failure, '$.kind'),
         'message', iif(
             length(json_extract(failure, '$.message')) > 500,

@@ -21,16 +21,18 @@ local function in_json(failure, part)
     return failure and cjson.encode(shortened(failure[part])) or 'null'
 end
 
--- One more, of the run that the life tells of: from when to when, how it ended, and its error or ''.
+-- One more, of the run that the life tells of: from when to when, how it ended, and its error or ''. They are counted on,
+-- so that the first that is kept says how many are not.
 function tries.note(id, life, started, ended, how, error)
     local failure = error ~= '' and cjson.decode(error)
     local kept = has_text(life, 'a') and split(call('HGET', TEXTS, id .. 'a')) or {}
+    local before = string.match(kept[#kept] or '', '^{"run":%d+,"number":(%d+),') or 0
     if #kept >= tries.MOST then
         table.remove(kept, 1)
     end
-    kept[#kept + 1] = '{"run":' .. life[RUN] .. ',"attempt":' .. life[ATTEMPT] .. ',"started":' .. started
-        .. ',"ended":' .. ended .. ',"ending":"' .. how .. '","kind":' .. in_json(failure, 'kind')
-        .. ',"message":' .. in_json(failure, 'message') .. '}'
+    kept[#kept + 1] = '{"run":' .. life[RUN] .. ',"number":' .. string.format('%d', before + 1)
+        .. ',"attempt":' .. life[ATTEMPT] .. ',"started":' .. started .. ',"ended":' .. ended .. ',"ending":"' .. how
+        .. '","kind":' .. in_json(failure, 'kind') .. ',"message":' .. in_json(failure, 'message') .. '}'
     set_text(id, life, 'a', concat(kept, '\0'))
 end
 
