@@ -11,7 +11,7 @@ from afterwards.tasks import Failure
 
 LONGEST_MESSAGE = 2_000
 LONGEST_TRACEBACK = 20_000
-_CUT = "\n… (cut)\n"
+CUT = "\n… (cut)\n"  # in place of the middle of a text that was too long
 
 
 def failure_of(error: BaseException, *, hide: Collection[str] = ()) -> Failure:
@@ -28,8 +28,8 @@ def clean(text: str, longest: int) -> str:
     text = text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
     if len(text) <= longest:
         return text
-    half = (longest - len(_CUT)) // 2
-    return text[:half] + _CUT + text[-half:]
+    half = (longest - len(CUT)) // 2
+    return text[:half] + CUT + text[-half:]
 
 
 def _message(error: BaseException) -> str:

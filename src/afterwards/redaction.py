@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import cast
 
+from afterwards.failures import CUT
 from afterwards.tasks import Failure, Task, Try
 
 HIDDEN = "•••"
@@ -40,8 +41,10 @@ SECRET_WORDS = (
 _SHORTEST = 4  # a shorter value would be found everywhere
 _IN_URL = re.compile(r"(://[^\s/:@]{0,200}:)[^\s/@]{1,200}@")
 _SCHEME = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{4,}", re.IGNORECASE)
-_CUT = "…"  # the end of a message that is not whole
-_CUT_IN_TWO = re.compile(r"(://[^\s/:@]{0,200}:|\b(?:Bearer|Basic)\s+)[^\s/@]{1,200}…$", re.IGNORECASE)
+_CUT_SHORT = "…"  # the end of a message that is not whole
+_FIRST_WORD = re.compile(r"[^\s,;)\]}\"'/@]*")
+_NO_FRAME = r"\n(?!\s+File \")"  # where a line of source has only the last quote of `"token="`, the value ends with it
+_QUOTED = "|".join(rf"{quote}(?:[^{quote}\\\n]|\\.|{_NO_FRAME})*(?:{quote}|(?=\n)|\\?\Z)" for quote in "\"'")
 
 
 class Redaction:
@@ -55,12 +58,11 @@ class Redaction:
             raise ValueError(f"redact takes a list of names, such as ['iban'], not {names!r}")
         self._words = (*SECRET_WORDS, *map(_word, names))
         spelled = "|".join(r"[_-]?".join(map(re.escape, word)) for word in self._words)
-        self._in_text = re.compile(
-            rf"(?P<name>(?:{spelled})[\w-]{{0,40}}[\"']?\s{{0,3}}[:=]\s{{0,3}})(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s,;)\]}}]+)",
-            re.IGNORECASE,
-        )
-        self._cut_in_two = re.compile(
-            rf"(?P<name>(?:{spelled})[\w-]{{0,40}}[\"']?\s{{0,3}}[:=]\s{{0,3}})(?:\"[^\"\n]*|'[^'\n]*)…$", re.IGNORECASE
+        name = rf"(?:{spelled})[\w-]{{0,40}}[\"']?\s{{0,3}}[:=]\s{{0,3}}"
+        self._in_text = re.compile(rf"(?P<name>{name})(?:{_QUOTED}|[^\s,;)\]}}]+)", re.IGNORECASE | re.DOTALL)
+        self._at_the_end = re.compile(
+            rf"(?P<name>(?:{name}|\b(?:Bearer|Basic)\s+)(?=[^\s,;)\]}}\"']*\Z)|://[^\s/:@]{{0,200}}:(?=[^\s/@]*\Z)).*",
+            re.IGNORECASE | re.DOTALL,
         )
 
     def task(self, task: Task) -> Task:
@@ -71,7 +73,7 @@ class Redaction:
             arguments=self._json(task.arguments) or "",
             returned=self._json(task.returned),
             result=None,
-            progress=task.progress and replace(task.progress, say=self._text(task.progress.say, secrets)),
+            progress=task.progress and replace(task.progress, say=self._cut_short(task.progress.say, secrets)),
             logs=tuple(replace(line, text=self._text(line.text, secrets)) for line in task.logs),
             key=None if task.key is None else self._text(task.key, secrets),
             error=None if task.error is None else self._failure(task.error, secrets),
@@ -109,19 +111,35 @@ class Redaction:
     def _try(self, one: Try, secrets: Collection[str]) -> Try:
         if one.error is None:
             return one
-        whole = replace(one.error, message=self._without_its_end(one.error.message, secrets))
-        return replace(one, error=self._failure(whole, secrets))
+        return replace(one, error=replace(one.error, message=self._cut_short(one.error.message, secrets)))
+
+    def _cut_short(self, text: str, secrets: Collection[str]) -> str:
+        """A text whose end may be cut off."""
+        if text.endswith(_CUT_SHORT):
+            text = self._without_its_end(text.removesuffix(_CUT_SHORT), secrets) + _CUT_SHORT
+        return self._text(text, secrets)
 
     def _without_its_end(self, text: str, secrets: Collection[str]) -> str:
-        """A message that may have been cut within a secret, of which half would not be found."""
-        if not text.endswith(_CUT):
+        """A text that was cut, perhaps within a secret, of which half would not be found."""
+        text = self._at_the_end.sub(rf"\g<name>{HIDDEN}", text)
+        half = max((_beginning_at_the_end(text, secret) for secret in secrets), default=0)
+        return f"{text[:-half]}{HIDDEN}" if half else text
+
+    def _without_its_beginning(self, text: str, secrets: Collection[str]) -> str:
+        half = max((_end_at_the_beginning(text, secret) for secret in secrets), default=0)
+        return f"{HIDDEN}{text[half:]}" if half else text
+
+    def _without_halves(self, text: str, secrets: Collection[str]) -> str:
+        """The same of one whose middle was cut out."""
+        before, cut, after = text.partition(CUT)
+        if not cut:
             return text
-        text = self._cut_in_two.sub(rf"\g<name>{HIDDEN}", _CUT_IN_TWO.sub(rf"\1{HIDDEN}{_CUT}", text))
-        kept = text.removesuffix(_CUT)
-        half = max((_beginning_at_the_end(kept, secret) for secret in secrets), default=0)
-        return f"{kept[:-half]}{HIDDEN}{_CUT}" if half else text
+        if self._at_the_end.search(before):
+            after = _FIRST_WORD.sub(HIDDEN, after, count=1)
+        return self._without_its_end(before, secrets) + cut + self._without_its_beginning(after, secrets)
 
     def _text(self, text: str, secrets: Collection[str]) -> str:
+        text = self._without_halves(text, secrets)
         for secret in secrets:
             text = text.replace(secret, HIDDEN)
         text = _SCHEME.sub(rf"\1 {HIDDEN}", text)  # before the names, for which `Bearer` itself would be the value
@@ -145,8 +163,11 @@ class Redaction:
             case list():
                 for item in cast("list[object]", value):
                     yield from self._hidden_values(item, hidden=hidden)
+            case bool():  # it would be found everywhere too
+                pass
             case str() | int() | float() if hidden:
-                spellings = {str(value), repr(value).strip("'\""), json.dumps(value).strip('"')}
+                as_json = (json.dumps(value, ensure_ascii=ascii).strip('"') for ascii in (True, False))
+                spellings = {str(value), repr(value).strip("'\""), *as_json}
                 yield from (spelling for spelling in spellings if len(spelling) >= _SHORTEST)
             case _:
                 pass
@@ -156,6 +177,12 @@ def _beginning_at_the_end(text: str, secret: str) -> int:
     """How many of the first characters of the secret the text ends with."""
     longest = min(len(text), len(secret) - 1)
     return next((length for length in range(longest, 0, -1) if text.endswith(secret[:length])), 0)
+
+
+def _end_at_the_beginning(text: str, secret: str) -> int:
+    """How many of the last characters of the secret the text begins with."""
+    longest = min(len(text), len(secret) - 1)
+    return next((length for length in range(longest, 0, -1) if text.startswith(secret[-length:])), 0)
 
 
 def _word(name: object) -> str:
