@@ -57,7 +57,7 @@ async def test_due_tasks_that_nobody_works_on_are_wrong(command: CommandLine):
         await afterwards.add(greet, "anybody")
     run = command.on_store("check")
     assert run.code == 1
-    assert "nobody works: 1 tasks are due" in " ".join(run.out.split())
+    assert "nobody works: 1 task is due" in " ".join(run.out.split())
 
 
 @pytest.mark.parametrize("off", ["0", "off", " No "])
@@ -130,3 +130,17 @@ def test_paused_queues_and_failures_are_told():
     assert "mail is paused, 4 tasks wait in it; `afterwards resume mail`" in said
     assert "`afterwards resume 'news letter'`" in said
     assert "2 tasks have failed" in said
+
+
+def test_one_of_each_is_told_as_one():
+    one = {State.FAILED: 1, State.WAITING: 2}
+    held = {Hold.LIMIT: 1, Hold.UNKNOWN: 1}
+    census = Census(now=NOW, by_state=one, held=held, unknown_names=("old",), waiting_by_queue={"q": 1}, paused=("q",))
+    said = " ".join(finding.says for finding in judge(census, app_works=True))
+    for words in (
+        "1 task has failed",
+        "1 waits for a place within a limit",
+        "1 task waits for functions",
+        "1 task waits in",
+    ):
+        assert words in said

@@ -87,6 +87,11 @@ def test_narrows_by_state_queue_name_and_limit(command: CommandLine, ids: list[U
         assert len(command.on_store("list", *words, "--json").json) == len(expected)
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "99999999999999999999", "x"])
+def test_a_limit_that_makes_no_sense_is_a_wrong_use(command: CommandLine, limit: str):
+    assert command.on_store("list", "--limit", limit).code == 2
+
+
 def test_json_has_all_fields_of_a_task(command: CommandLine, ids: list[UUID]):
     failed = command.on_store("list", "--state", "failed", "--json").json[0]
     assert failed["id"] == str(ids[1])

@@ -23,10 +23,10 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 async def test_a_queue_is_paused_and_goes_on(command: CommandLine):
     async with knowing(command.url).opened() as afterwards:
         await afterwards.add(fail, "waits")
-        assert command.on_store("pause", "mail").out == "mail  paused now; 1 tasks wait in it\n"
+        assert command.on_store("pause", "mail").out == "mail  paused now; 1 task waits in it\n"
         assert (await afterwards.census()).paused == ("mail",)
-        assert command.on_store("pause", "mail").out == "mail  unchanged, it is paused; 1 tasks wait in it\n"
-        assert command.on_store("resume", "mail").out == "mail  not paused now; 1 tasks wait in it\n"
+        assert command.on_store("pause", "mail").out == "mail  unchanged, it is paused; 1 task waits in it\n"
+        assert command.on_store("resume", "mail").out == "mail  not paused now; 1 task waits in it\n"
         assert (await afterwards.census()).paused == ()
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from afterwards import StoreUnavailable
+from afterwards import StoreUnavailable, call
 from afterwards.stores.sqlite.store import SQLiteStore
 from tests.doors.cli_runs import CommandLine
 from tests.doors.cli_tasks import fail, greet, knowing
@@ -54,6 +54,15 @@ async def test_a_task_whose_key_another_holds_is_not_retried(command: CommandLin
         await afterwards.using(key="k", delay=60).add(greet, "nobody")
     said = f"{first.id}  unchanged, it is cancelled; another task holds its key, k\n"
     assert command.on_store("retry", str(first.id)).out == said
+
+
+async def test_a_step_of_a_broken_chain_is_not_retried_and_says_what_would_help(command: CommandLine):
+    async with knowing(command.url).opened() as afterwards:
+        chained = await afterwards.chain(call(fail, "unlucky"), call(greet, "nobody"))
+        await afterwards.drain()
+        [last] = chained.ends
+    says = "unchanged, it is cancelled; what it needs is not done: retry that, and this one waits for it again"
+    assert command.on_store("retry", str(last)).out == f"{last}  {says}\n"
 
 
 async def test_one_unknown_id_makes_the_command_fail_and_the_others_are_still_steered(command: CommandLine):

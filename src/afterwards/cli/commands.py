@@ -66,6 +66,7 @@ Port = Annotated[int | None, typer.Option(min=1, max=65535, help="By default a f
 Read = TypeVar("Read")
 
 MAX_AGE = 1e10  # seconds, some 300 years
+MAX_TASKS = 1_000_000_000  # of one list
 
 
 def run() -> int:
@@ -172,7 +173,7 @@ def list_(
         float | None,
         typer.Option(min=0, max=MAX_AGE, metavar="SECONDS", help="Only those added since then.", show_default=False),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_TASKS, help="How many at most.")] = 50,
     json: Json = False,
 ) -> None:
     """List tasks, the newest first."""

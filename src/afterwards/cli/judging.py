@@ -6,6 +6,7 @@ import shlex
 from datetime import datetime
 
 from afterwards.checkup import Finding, note, well, wrong
+from afterwards.cli.words import tasks_that
 from afterwards.harmless import harmless
 from afterwards.phrases import ago
 from afterwards.tasks import Census, Hold, SignedOn, State
@@ -38,11 +39,16 @@ _NO_APP_WORKER = (
 def _about_tasks(census: Census) -> Finding:
     counts = ", ".join(f"{census.by_state.get(state, 0)} {state}" for state in State)
     reasons = {
-        "for the one before them": census.held.get(Hold.AFTER, 0),
-        "for their turn under a limit": census.held.get(Hold.LIMIT, 0),
-        "for their turn under a rate": census.held.get(Hold.RATE, 0),
+        "for one before": census.held.get(Hold.AFTER, 0),
+        "for a place within a limit": census.held.get(Hold.LIMIT, 0),
+        "for a rate": census.held.get(Hold.RATE, 0),
     }
-    return well("tasks", "; ".join([counts, *(f"{held} wait {why}" for why, held in reasons.items() if held)]))
+    return well(
+        "tasks",
+        "; ".join(
+            [counts, *(f"{held} {'waits' if held == 1 else 'wait'} {why}" for why, held in reasons.items() if held)]
+        ),
+    )
 
 
 def _about_workers(census: Census, *, app_works: bool) -> Finding:
@@ -52,9 +58,8 @@ def _about_workers(census: Census, *, app_works: bool) -> Finding:
     if not app_works:
         return wrong("workers", _NO_APP_WORKER)
     if census.waiting_due or census.by_state.get(State.RUNNING, 0):
-        return wrong(
-            "workers", f"nobody works: {census.waiting_due} tasks are due, and no worker is signed on: {_START_ONE}"
-        )
+        due = tasks_that(census.waiting_due, "is", "are")
+        return wrong("workers", f"nobody works: {due} due, and no worker is signed on: {_START_ONE}")
     return note("workers", f"none is signed on, and nothing is due; when there is: {_START_ONE}")
 
 
@@ -73,8 +78,9 @@ def _about_unknown(census: Census) -> list[Finding]:
     if not census.unknown_names:
         return []
     names = ", ".join(map(harmless, census.unknown_names))
+    held = tasks_that(census.held.get(Hold.UNKNOWN, 0), "waits", "wait")
     says = (
-        f"{census.held.get(Hold.UNKNOWN, 0)} tasks wait for functions that no worker knows: {names}. Start a worker "
+        f"{held} for functions that no worker knows: {names}. Start a worker "
         'whose code has them; after a renaming give the new one the old name, `@task(name="…")`; or cancel them'
     )
     return [wrong("functions", says)]
@@ -84,7 +90,7 @@ def _about_paused(census: Census) -> list[Finding]:
     return [
         note(
             "queues",
-            f"{harmless(queue)} is paused, {census.waiting_by_queue.get(queue, 0)} tasks wait in it; "
+            f"{harmless(queue)} is paused, {tasks_that(census.waiting_by_queue.get(queue, 0), 'waits', 'wait')} in it; "
             f"`afterwards resume {harmless(shlex.quote(queue))}` lets it go on",
         )
         for queue in census.paused
@@ -93,7 +99,9 @@ def _about_paused(census: Census) -> list[Finding]:
 
 def _about_failed(census: Census) -> list[Finding]:
     failed = census.by_state.get(State.FAILED, 0)
-    return [note("failed", f"{failed} tasks have failed: `afterwards list --state failed`")] if failed else []
+    if not failed:
+        return []
+    return [note("failed", f"{tasks_that(failed, 'has', 'have')} failed: `afterwards list --state failed`")]
 
 
 def _named(worker: SignedOn) -> str:

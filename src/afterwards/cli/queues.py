@@ -10,6 +10,7 @@ from afterwards.app import Afterwards
 from afterwards.cli.looking import exists, where
 from afterwards.cli.printing import print_json, print_text
 from afterwards.cli.trouble import Trouble
+from afterwards.cli.words import tasks_that
 from afterwards.harmless import harmless
 
 
@@ -67,4 +68,5 @@ def _as_json(queue: Queue) -> dict[str, object]:
 
 def _in_words(queue: Queue) -> str:
     state = "paused" if queue.paused else "not paused"
-    return f"{f'{state} now' if queue.changed else f'unchanged, it is {state}'}; {queue.waiting} tasks wait in it"
+    told = f"{state} now" if queue.changed else f"unchanged, it is {state}"
+    return f"{told}; {tasks_that(queue.waiting, 'waits', 'wait')} in it"

@@ -29,7 +29,7 @@ def steer_these(afterwards: Afterwards, order: Order, ids: Sequence[TaskId], *, 
     """Do it to these, and write what became of each; the exit code."""
     steered = asyncio.run(_steer(afterwards, order, ids))
     if order is Order.RETRY:
-        steered = [_with_key(one) for one in steered]
+        steered = [_with_reason(one) for one in steered]
     if json:
         print_json([_as_json(one) for one in steered])
     else:
@@ -37,12 +37,16 @@ def steer_these(afterwards: Afterwards, order: Order, ids: Sequence[TaskId], *, 
     return 1 if any(one.task is None and not one.changed for one in steered) else 0
 
 
-def _with_key(retried: Steered) -> Steered:
-    """An ended task stays as it is for one reason only."""
+def _with_reason(retried: Steered) -> Steered:
+    """An ended task stays as it is for its key, or as a step whose chain is broken; a step has no key."""
     task = retried.task
-    if task is None or task.key is None or retried.changed or not task.state.ended:
+    if task is None or retried.changed or not task.state.ended:
         return retried
-    return replace(retried, why=f"; another task holds its key, {harmless(task.key)}")
+    if task.key is not None:
+        return replace(retried, why=f"; another task holds its key, {harmless(task.key)}")
+    if task.link is not None:
+        return replace(retried, why="; what it needs is not done: retry that, and this one waits for it again")
+    return retried
 
 
 async def _steer(afterwards: Afterwards, order: Order, ids: Sequence[TaskId]) -> list[Steered]:

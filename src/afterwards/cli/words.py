@@ -21,6 +21,11 @@ def so_many_tasks(number: int) -> str:
     return f"{number:,} {'task' if number == 1 else 'tasks'}"
 
 
+def tasks_that(number: int, one: str, many: str) -> str:
+    """`1 task waits`, `4,000 tasks wait`."""
+    return f"{so_many_tasks(number)} {one if number == 1 else many}"
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns set flush left under their headings; a column without content is left out."""
     kept = [column for column in range(len(headings)) if any(row[column] for row in rows)]
