@@ -59,7 +59,7 @@ def test_of_a_large_group_some_are_shown_and_the_rest_counted(client: TestClient
     asyncio.run(afterwards.pause("default"))
     *_, last = a_group(afterwards, *range(30), drained=False)
     page = client.get(f"/afterwards/tasks/{last.id}").text
-    assert "waits for what it needs" in page
+    assert 'waiting</span> <span class="soft">for what it needs<' in page
     assert page.count("<li><a") == 20
     assert "and 10 more" in page
 

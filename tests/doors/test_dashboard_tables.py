@@ -163,6 +163,24 @@ def test_a_search_is_completed_with_what_there_is():
         assert term.endswith(":") or parse(term).words == (), "each is understood"
 
 
+# What a person types
+
+
+@pytest.mark.parametrize("space", [" ", "  ", "\u3000", "\u00a0"], ids=ascii)
+def test_spaces_of_every_width_are_looked_for_as_they_are_typed(client: TestClient, afterwards: Afterwards, space: str):
+    name, text = f"全角{space}空白", f"テスト{space}太郎"
+    asyncio.run(afterwards.using(queue=name, delay=60).add(note, text))
+    for typed in (f"queue:'{name}'", f"'{text}'"):
+        assert len(ids(client, q=typed)) == 1
+
+
+def test_a_search_keeps_its_spaces_in_another_state():
+    query = parse("state:failed queue:'two  spaces'  state:done x")
+    assert query.with_state(State.WAITING) == "state:waiting queue:'two  spaces'  x"
+    assert query.with_state(None) == "queue:'two  spaces'  x"
+    assert parse("mystate:x").with_state(None) == "mystate:x"
+
+
 # Limits
 
 

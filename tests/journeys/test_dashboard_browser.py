@@ -58,6 +58,17 @@ def address(afterwards: Afterwards) -> Iterator[str]:
         yield f"http://{host}:{port}"
 
 
+def test_a_long_name_leaves_room_for_its_button_on_a_phone(chromium: Browser, afterwards: Afterwards, address: str):
+    for queue in ("mail", "x" * 200):
+        afterwards.using(queue=queue, delay=60).add_sync(succeed, "later")
+    with opened(chromium, f"{address}/ops/afterwards/", viewport={"width": 390, "height": 800}) as page:
+        page.goto("queues")
+        button = page.get_by_role("button", name="Pause mail").bounding_box()
+        assert button is not None
+        assert button["x"] + button["width"] <= 390
+        assert page.get_by_role("link", name="default").evaluate("it => it.getClientRects().length") == 1, "in one line"
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -7,8 +7,10 @@ gives, newest first, in redacted text only, so that nobody can guess a secret by
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,6 +26,7 @@ from afterwards.tasks import Search, State, Task, TaskId
 LOOK_BACK = 50_000
 LONGEST = 2.0  # seconds of one look back; then it offers to go on
 AT_ONCE = 500
+_STATE = re.compile(r"(?:^|(?<=\s))state:\S*\s*")
 FIELDS = ("state", "queue", "function", "key", "error", "id", "added")
 
 
@@ -59,13 +62,13 @@ class Query:
 
     def with_state(self, state: State | None) -> str:
         """The same search in words, in another state."""
-        others = " ".join(word for word in self.text.split() if not word.startswith("state:"))
+        others = _STATE.sub("", self.text).strip()
         return f"state:{state} {others}".strip() if state else others
 
 
 def parse(text: str) -> Query:
     """`state:failed queue:mail words`. Raises ValueError, in words, for what nobody can mean."""
-    text = "".join(character for character in text if character.isprintable()).strip()
+    text = "".join(filter(_is_typed, text)).strip()
     query = Query(text=text)
     words: list[str] = []
     for part in _parts(text):
@@ -75,6 +78,11 @@ def parse(text: str) -> Query:
         else:
             words.append(part.casefold())
     return _with_time(replace(query, words=tuple(words)))
+
+
+def _is_typed(character: str) -> bool:
+    """Spaces of every width are, as in Chinese and Japanese text; control and direction marks are not."""
+    return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
 def _with_time(query: Query) -> Query:

@@ -24,10 +24,10 @@ LONGEST_LINE = 160
 _MILLISECOND = timedelta(milliseconds=1)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HELD = {
-    Hold.AFTER: "waits for the task before it in its request",
-    Hold.UNKNOWN: "no worker knows its function",
-    Hold.LIMIT: "waits for a place within its limit",
-    Hold.RATE: "waits for its rate",
+    Hold.AFTER: "for the task before it in its request",
+    Hold.UNKNOWN: "for a worker that knows its function",
+    Hold.LIMIT: "for a place within its limit",
+    Hold.RATE: "for its rate",
 }
 
 
@@ -102,9 +102,9 @@ def short_name(name: str) -> str:
 
 
 def held(task: Task) -> str:
-    """Why it may not start yet, in words."""
+    """What it waits for, in words."""
     if task.held is Hold.AFTER and task.link is not None:
-        return "waits for what it needs"
+        return "for what it needs"
     return "" if task.held is None else _HELD[task.held]
 
 

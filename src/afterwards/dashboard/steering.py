@@ -68,7 +68,7 @@ async def act_on_tasks(desk: Desk, request: Request) -> Response:
     try:
         wanted = _all(order, form.one("q")) if everything else _these(form.all("id"))
         until = _instant(form.one("until"))
-        back = f"tasks/{UUID(form.one('back'))}" if form.one("back") and order is not Order.DELETE else "tasks"
+        back = f"tasks/{_id(form.one('back'))}" if form.one("back") and order is not Order.DELETE else "tasks"
     except ValueError as error:
         raise HTTPException(400, str(error)) from error
     changed: list[TaskId] = []
@@ -133,7 +133,14 @@ def _all(order: Order, text: str) -> Query:
 
 
 def _these(ids: list[str]) -> Query:
-    return Query(search=Search(ids=tuple(UUID(id) for id in ids)))
+    return Query(search=Search(ids=tuple(map(_id, ids))))
+
+
+def _id(text: str) -> TaskId:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise ValueError("That is no task's id.") from None
 
 
 async def _shown(desk: Desk, ids: list[TaskId]) -> list[Task]:
