@@ -54,8 +54,8 @@ def test_without_a_store_nothing_is_made(command: CommandLine, verb: str):
     assert command.files() == set()
 
 
-@pytest.mark.parametrize("names", [[], [""], ["mail", " "]])
-def test_a_queue_without_a_name_is_a_wrong_use(command: CommandLine, names: list[str]):
+@pytest.mark.parametrize("names", [[], [""], ["mail", " "], ["x" * 256], ["half \udcff"]], ids=ascii)
+def test_a_queue_that_can_have_no_such_name_is_a_wrong_use(command: CommandLine, names: list[str]):
     assert command.on_store("pause", *names).code == 2
 
 

@@ -188,7 +188,7 @@ def test_a_queue_without_a_name_is_a_wrong_use(command: CommandLine):
     worker = command.start("worker", "the_app:afterwards", "--queue", "")
     out, _ = worker.communicate(timeout=20)
     assert worker.returncode == 2
-    assert "a queue has a name" in out
+    assert "queue takes a name" in out
 
 
 def test_a_place_without_an_app_is_told(command: CommandLine, start: Callable[..., subprocess.Popen[str]]):

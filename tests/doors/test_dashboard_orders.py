@@ -87,3 +87,29 @@ def test_all_that_match_run_again_if_they_have_failed_unless_the_search_names_a_
     assert asked(client, verb="retry", all="1", q="state:done") == "Retry 1 task?"
     assert said_yes(client, verb="retry", all="1", q="queue:default").endswith("did=retry&n=2")
     assert counts(afterwards) == {State.DONE: 1, State.WAITING: 2}
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("queues", {"verb": "pause", "name": "a%00b"}),
+        ("queues", {"verb": "pause", "name": "%20"}),
+        ("queues", {"verb": "pause", "name": "x" * 256}),
+        ("schedules", {"verb": "run", "name": "a%00b"}),
+        ("tasks", {"verb": "delete", "id": "no-id"}),
+        ("tasks", {"verb": "retry", "id": "00000000-0000-0000-0000-000000000007", "back": "no-id"}),
+        ("tasks", {"verb": "delete", "all": "1", "until": "9999-12-31T23:59:59.999999+00:00"}),
+        ("tasks", {"verb": "delete", "all": "1", "until": "soon"}),
+    ],
+    ids=repr,
+)
+def test_what_no_page_of_ours_sends_is_refused_in_words(
+    client: TestClient, afterwards: Afterwards, path: str, fields: dict[str, Any]
+):
+    stored(afterwards, (note, "a"))
+    answer = act(client, path, **fields)
+    assert answer.status_code == 400
+    assert "That cannot be done" in answer.text
+    assert "hexadecimal" not in answer.text
+    assert counts(afterwards) == {State.DONE: 1}
+    assert asyncio.run(afterwards.census()).paused == ()

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import typer
 
-from afterwards import environment
+from afterwards import checks, environment
 from afterwards.cli import check as checking
 from afterwards.cli.counting import tell_stats
 from afterwards.cli.instance import instance
@@ -296,9 +296,10 @@ def check(app: App = None, url: Url = None, json: Json = False) -> None:
 
 
 def _named(queues: list[str]) -> list[str]:
-    if not all(queue.strip() for queue in queues):
-        raise UsedWrongly("a queue has a name, and '' is none")
-    return queues
+    try:
+        return [*map(checks.queue_name, queues)]
+    except ValueError as error:
+        raise UsedWrongly(str(error)) from error
 
 
 def _amount(text: str | None, read: Callable[[str], Read]) -> Read | None:

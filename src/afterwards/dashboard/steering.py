@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from afterwards.dashboard.forms import read
+from afterwards import checks
+from afterwards.dashboard.forms import Form, read
 from afterwards.dashboard.searching import Query, find, parse
 from afterwards.schedules import Steer
 from afterwards.steering import Order, sought, verb_of
@@ -27,6 +28,7 @@ MOST = 10_000  # in one go
 AT_ONCE = 200
 SHOWN = 10
 SAID = 20  # ids that an event names
+_A_MOMENT = timedelta(microseconds=1)
 
 
 async def confirm(desk: Desk, request: Request) -> Response:
@@ -40,7 +42,7 @@ async def confirm(desk: Desk, request: Request) -> Response:
         raise HTTPException(400, str(error)) from error
     until = (await desk.house.store.agenda()).now
     counted, ids = 0, list[TaskId]()
-    async with aclosing(_found(desk, order, wanted, until)) as parts:
+    async with aclosing(_found(desk, order, wanted, until + _A_MOMENT)) as parts:
         async for part in parts:
             ids += part[: SHOWN - len(ids)]
             counted += len(part)
@@ -67,21 +69,21 @@ async def act_on_tasks(desk: Desk, request: Request) -> Response:
     order = _order(desk, request, form.one("verb"))
     try:
         wanted = _all(order, form.one("q")) if everything else _these(form.all("id"))
-        until = _instant(form.one("until"))
+        before = _after(form.one("until"))
         back = f"tasks/{_id(form.one('back'))}" if form.one("back") and order is not Order.DELETE else "tasks"
     except ValueError as error:
         raise HTTPException(400, str(error)) from error
     changed: list[TaskId] = []
-    async with aclosing(_found(desk, order, wanted, until)) as parts:
+    async with aclosing(_found(desk, order, wanted, before)) as parts:
         async for part in parts:
             changed += await verb_of(desk.house.store, order)(part, matching=wanted.search)
     _say(desk, request, order.value, changed)
     return desk.to(request, back, q=None if form.one("back") else wanted.text, did=order.value, n=len(changed))
 
 
-def _instant(text: str) -> datetime | None:
+def _after(text: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+        return datetime.fromisoformat(text).astimezone(UTC) + _A_MOMENT if text else None
     except OverflowError as error:
         raise ValueError(f"{text} is beyond what clocks can count") from error
 
@@ -95,8 +97,8 @@ def _say(desk: Desk, request: Request, verb: str, changed: list[TaskId]) -> None
 async def act_on_queue(desk: Desk, request: Request) -> Response:
     """Pause or resume it."""
     form = await read(request)
-    verb, name = form.one("verb"), unquote(form.one("name"))  # quoted, since browsers change ends of lines
-    if verb not in ("pause", "resume") or not name:
+    verb, name = form.one("verb"), _name(form)
+    if verb not in ("pause", "resume"):
         raise HTTPException(400, "A queue can be paused or resumed.")
     desk.demand(request, verb)
     await desk.house.store.pause(name, paused=verb == "pause")
@@ -107,7 +109,7 @@ async def act_on_queue(desk: Desk, request: Request) -> Response:
 async def act_on_schedule(desk: Desk, request: Request) -> Response:
     """Pause or resume it, let it run once, or forget it."""
     form = await read(request)
-    verb, name = form.one("verb"), unquote(form.one("name"))
+    verb, name = form.one("verb"), _name(form)
     if verb not in set(Steer):
         raise HTTPException(400, "A schedule can be paused, resumed, run or forgotten.")
     desk.demand(request, verb)
@@ -115,6 +117,14 @@ async def act_on_schedule(desk: Desk, request: Request) -> Response:
         raise HTTPException(404, "There is no schedule of this name any more.")
     desk.say(request, verb, name)
     return desk.to(request, "schedules", did=verb)
+
+
+def _name(form: Form) -> str:
+    """Of a queue or a schedule; quoted, since browsers change ends of lines."""
+    try:
+        return checks.name(unquote(form.one("name")))
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from error
 
 
 def _order(desk: Desk, request: Request, verb: str) -> Order:
@@ -148,10 +158,9 @@ async def _shown(desk: Desk, ids: list[TaskId]) -> list[Task]:
     return [desk.redaction.task(task) for task in found]
 
 
-async def _found(desk: Desk, order: Order, wanted: Query, until: datetime | None) -> AsyncGenerator[list[TaskId]]:
-    """What matches and the order would change, in parts, `MOST` at most; nothing that was added after `until`."""
-    bound = None if until is None else until + timedelta(microseconds=1)
-    search = replace(wanted.search, added_before=bound)
+async def _found(desk: Desk, order: Order, wanted: Query, before: datetime | None) -> AsyncGenerator[list[TaskId]]:
+    """What matches and the order would change, in parts, `MOST` at most; only what was added before."""
+    search = replace(wanted.search, added_before=before)
     if wanted.is_exact:
         pages = sought(desk.house.store, order, search, at_once=AT_ONCE, most=MOST)
     else:
