@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections import Counter
 from typing import Protocol
 
 import psycopg
@@ -21,8 +22,12 @@ HOUR = 3_600_000_000  # microseconds
 COLUMNS = "id, name, arguments, queue, priority, state, due, added, attempt, run, freed, started, ended, error"
 
 
+has_run = Counter[str]()
+
+
 async def nothing(number: int) -> None:
-    """What the worker runs where only its pace is measured."""
+    """What the worker runs where only its pace is measured. It counts."""
+    has_run["nothing"] += 1
 
 
 class Crowd(Protocol):
@@ -34,10 +39,6 @@ class Crowd(Protocol):
 
     def add_waiting(self, queue: str, count: int) -> None:
         """So many more that do nothing, due now."""
-        ...
-
-    def waits_in(self, queue: str) -> bool:
-        """Whether anything waits there."""
         ...
 
     def close(self) -> None:
@@ -94,10 +95,6 @@ class SQLiteCrowd:
             "FROM numbers"
         )
 
-    def waits_in(self, queue: str) -> bool:
-        found = self._connection.execute(f"{_WAITS} AND suspect = 0 LIMIT 1", {"queue": queue})
-        return found.fetchone() is not None
-
     def close(self) -> None:
         self._connection.close()
 
@@ -134,10 +131,6 @@ class PostgresCrowd:
         )
         self._connection.execute(text.encode())
 
-    def waits_in(self, queue: str) -> bool:
-        text = _WAITS.replace(":queue", "%(queue)s") + " AND NOT suspect LIMIT 1"
-        return self._connection.execute(text.encode(), {"queue": queue}).fetchone() is not None
-
     def close(self) -> None:
         self._connection.close()
 
@@ -145,4 +138,3 @@ class PostgresCrowd:
 _SQLITE_ID = "lower(printf('%s-%s-7%s-a%s-%s', {}))".format(
     ", ".join(f"substr(hex(randomblob(8)), 1, {length})" for length in (8, 4, 3, 3, 12))
 )
-_WAITS = "SELECT 1 FROM afterwards_tasks WHERE queue = :queue AND state = 'waiting' AND held IS NULL"

@@ -1,14 +1,15 @@
 """How long the dashboard's pages take over a large store, and what one that is open costs the workers.
 
-    python benchmarks/pages.py [--stores sqlite postgres] [--ended 1000000] [--waiting 100000] [--rounds 9] [--pairs 8]
+    python benchmarks/pages.py [--stores sqlite postgres] [--ended 1000000] [--waiting 100000] [--rounds 9] [--pairs 20]
 
 It puts that many ended and waiting tasks straight into the tables. Then it asks for each page so many times, a second
 apart, so that nothing that was counted before is used again, and prints the median and the slowest: milliseconds from
 the request to the last byte, over a real server. Fails where the median of a page that must be quick is over 200 ms.
 
-Then a worker in the server's process runs tasks that do nothing, in turn with nobody looking and with a viewer: another
-process, which follows the overview as a browser does and fetches the page anew at each change. Prints by pairs how much
-slower the worker is with him, and how much more of the processor its process took.
+Then a worker in the server's process runs tasks that do nothing, without a break, for some seconds with nobody looking
+and for some with a viewer, in turn: another process, which follows the overview as a browser does and fetches the page
+anew at each change. Prints by pairs how much slower the worker is with him, and how much more of the processor a task
+took: the median, and between which values the middle half of the pairs lies.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ import multiprocessing
 import statistics
 import sys
 import time
-from contextlib import closing
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
-from crowds import Crowd, crowd_of
+from crowds import Crowd, crowd_of, has_run
 from places import store_url
 from starlette.applications import Starlette
 
@@ -38,14 +40,17 @@ if TYPE_CHECKING:
 STORES = ("sqlite", "postgres")
 QUICK = 200.0  # milliseconds
 MEASURED = "measured"
+STOCK = 300_000  # tasks that the worker has at the beginning; what it has run is added anew after each pair
+SETTLES = 0.5  # seconds
 APART = 1.1  # seconds: what was counted is kept for one
 Address = tuple[str, int]
 
 
-class Took(NamedTuple):
-    """Seconds on the wall, and of the processor."""
+class Pace(NamedTuple):
+    """How many tasks ran, how many a second, and the microseconds of the processor that one took in their process."""
 
-    seconds: float
+    tasks: int
+    a_second: int
     processor: float
 
 
@@ -67,8 +72,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--ended", type=int, default=1_000_000)
     parser.add_argument("--waiting", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--pairs", type=int, default=8)
-    parser.add_argument("--tasks", type=int, default=20_000, help="that the worker runs each time")
+    parser.add_argument("--pairs", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=4.0, help="with and without a viewer, of each pair")
     return parser.parse_args()
 
 
@@ -136,62 +141,84 @@ def _measure_cost(kind: str, url: str, crowd: Crowd, options: argparse.Namespace
     afterwards.install(app)
     app.mount("/", afterwards.dashboard(auth=lambda request: "read"))
     slower, dearer = list[float](), list[float]()
-    with served(app) as address:
+    crowd.add_waiting(MEASURED, STOCK)
+    with served(app) as address, _viewer(address) as viewer:
         for number in range(options.pairs + 1):
-            took: dict[bool, Took] = {}
+            took: dict[bool, Pace] = {}
             for is_watched in (False, True) if number % 2 else (True, False):
-                took[is_watched] = _drained(address, afterwards, crowd, options.tasks, is_watched=is_watched)
+                viewer.look(is_watched)
+                time.sleep(SETTLES)
+                took[is_watched] = _pace(options.seconds)
+            crowd.add_waiting(MEASURED, took[False].tasks + took[True].tasks)
             if number:  # the first pair warms up
-                slower.append((took[True].seconds / took[False].seconds - 1) * 100)
+                slower.append((took[False].a_second / took[True].a_second - 1) * 100)
                 dearer.append((took[True].processor / took[False].processor - 1) * 100)
                 print(json.dumps({"store": kind, "alone": took[False], "watched": took[True]}), flush=True)
-    print(
-        f"{kind}: with a viewer {statistics.median(slower):+.1f} % of time, {statistics.median(dearer):+.1f} % of the "
-        f"processor (medians of {len(slower)} pairs)",
-        flush=True,
-    )
+    print(f"{kind}: with a viewer {_middle(slower)} of time, {_middle(dearer)} of the processor a task", flush=True)
 
 
-def _drained(address: Address, afterwards: Afterwards, crowd: Crowd, tasks: int, *, is_watched: bool) -> Took:
-    """What the worker needs for so many tasks."""
-    if not is_watched:
-        return _drain(afterwards, crowd, tasks)
-    process = multiprocessing.get_context("spawn")
-    looks, ends = process.Event(), process.Event()
-    viewer = process.Process(target=_view, args=(address, looks, ends), daemon=True)
-    viewer.start()
+def _middle(found: list[float]) -> str:
+    """The median, and the quarters around it."""
+    low, middle, high = statistics.quantiles(found, n=4)
+    return f"{middle:+.1f} % ({low:+.1f} to {high:+.1f})"
+
+
+def _pace(seconds: float) -> Pace:
+    """Of the worker, which has enough to do."""
+    ran, began, spent = has_run["nothing"], time.perf_counter(), time.process_time()
+    time.sleep(seconds)
+    tasks, took = has_run["nothing"] - ran, time.perf_counter() - began
+    assert tasks, "nothing runs"
+    return Pace(tasks, round(tasks / took), round((time.process_time() - spent) / tasks * 1e6, 2))
+
+
+class Viewer:
+    """Somebody in another process, who looks at the overview while he should."""
+
+    def __init__(self, address: Address) -> None:
+        process = multiprocessing.get_context("spawn")
+        self._should, self._looks = process.Event(), process.Event()
+        self.process = process.Process(target=_view, args=(address, self._should, self._looks), daemon=True)
+
+    def look(self, should: bool) -> None:
+        """Returns when he does, or does not any more."""
+        (self._should.set if should else self._should.clear)()
+        ends = time.monotonic() + 30
+        while self._looks.is_set() is not should:
+            assert time.monotonic() < ends, "the viewer sees nothing"
+            time.sleep(0.02)
+
+
+@contextmanager
+def _viewer(address: Address) -> Iterator[Viewer]:
+    viewer = Viewer(address)
+    viewer.process.start()
     try:
-        assert looks.wait(30), "the viewer sees nothing"
-        return _drain(afterwards, crowd, tasks)
+        yield viewer
     finally:
-        ends.set()
-        viewer.join(30)
+        viewer.process.terminate()
+        viewer.process.join()
 
 
-def _drain(afterwards: Afterwards, crowd: Crowd, tasks: int) -> Took:
-    run_elsewhere(lambda: afterwards.pause(MEASURED))
-    crowd.add_waiting(MEASURED, tasks)
-    time.sleep(1.0)
-    run_elsewhere(lambda: afterwards.resume(MEASURED))
-    began, spent = time.perf_counter(), time.process_time()
-    while crowd.waits_in(MEASURED):
-        time.sleep(0.05)
-    return Took(round(time.perf_counter() - began, 3), round(time.process_time() - spent, 3))
+def _view(address: Address, should: Event, looks: Event) -> None:
+    while should.wait():
+        with closing(http.client.HTTPConnection(*address, timeout=60)) as connection:
+            connection.request("GET", "/live")
+            _follow(address, connection.getresponse(), should, looks)
+        looks.clear()
 
 
-def _view(address: Address, looks: Event, ends: Event) -> None:
+def _follow(address: Address, stream: http.client.HTTPResponse, should: Event, looks: Event) -> None:
     """As the page's script does."""
-    with closing(http.client.HTTPConnection(*address, timeout=60)) as connection:
-        connection.request("GET", "/live")
-        stream = connection.getresponse()
-        took = rested = 0.0
-        while not ends.is_set():
-            line: Any = stream.readline()
-            looks.set()
-            if line.startswith(b"event: changed"):
-                time.sleep(max(0.1, rested + took * 80 - time.perf_counter()))
-                _, took = _get(address, "/")
-                rested = time.perf_counter()
+    took = not_before = 0.0
+    while should.is_set():
+        line = stream.readline()
+        looks.set()
+        if line.startswith(b"event: changed"):
+            while should.is_set() and (rest := max(not_before - time.perf_counter(), 0.0)):
+                time.sleep(min(rest, 0.05))
+            _, took = _get(address, "/")
+            not_before = time.perf_counter() + took * 80
 
 
 if __name__ == "__main__":
