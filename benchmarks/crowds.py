@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections import Counter
 from typing import Protocol
@@ -77,6 +78,8 @@ class SQLiteCrowd:
         self._insert(ended, state, ago, f"{ago} + 40000", f"{ago} + 90000", error)
         self._insert(waiting, "'waiting'", f"{now} - {HOUR}", "NULL", "NULL", "NULL")
         self._connection.execute("ANALYZE")
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        os.sync()  # or what is measured next pays for this
 
     def _insert(self, count: int, state: str, added: str, started: str, ended: str, error: str) -> None:
         runs, freed = ("0", "0") if ended == "NULL" else ("1", "1")
@@ -113,6 +116,8 @@ class PostgresCrowd:
         self._insert(ended, state, ago, started, done, error)
         self._insert(waiting, "'waiting'", "now() - interval '1 hour'", "NULL", "NULL", "NULL")
         self._connection.execute("VACUUM ANALYZE afterwards_tasks")
+        self._connection.execute("CHECKPOINT")
+        os.sync()
 
     def _insert(self, count: int, state: str, added: str, started: str, ended: str, error: str) -> None:
         runs, freed = (0, "false") if ended == "NULL" else (1, "true")

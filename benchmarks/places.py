@@ -11,9 +11,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests import servers
+from tests import older_redis, servers
 
 STORES = ("sqlite", "postgres", "valkey")
+LOGGED = ("--appendonly", "yes", "--appendfsync", "everysec")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +43,13 @@ def place(kind: str) -> Iterator[Place]:
             with servers.postgres(fsync="on", full_page_writes="on", synchronous_commit="on") as server:
                 yield _of(server)
         case "valkey":
-            with servers.valkey("--appendonly", "yes", "--appendfsync", "everysec") as server:
+            with servers.valkey(*LOGGED) as server:
+                yield _of(server)
+        case "redis":  # which allocates by jemalloc, as servers in use do, and the Valkey of the wheel by libc
+            with servers.redis_like(older_redis.found(), *LOGGED) as server:
                 yield _of(server)
         case _:
-            raise ValueError(f"no store is called {kind}: there are {', '.join(STORES)}")
+            raise ValueError(f"no store is called {kind}: there are {', '.join((*STORES, 'redis'))}")
 
 
 def _of(server: servers.Server) -> Place:

@@ -27,6 +27,8 @@ from measuring.site import LeftOut, Refused
 from measuring.sizes import QUICK, Figures, Sizes
 from measuring.tables import Cell, table
 
+from tests import older_redis
+
 RESULTS = BENCHMARKS.parent / ".cache" / "benchmarks" / "results.jsonl"
 WORKLOADS: dict[str, Callable[[Entry, Sizes], Figures]] = {
     "add": speed.add,
@@ -97,8 +99,10 @@ def _made_ready(
         try:
             if entry.environment is not None:
                 environments.make(entry.environment)
+            if entry.store == "redis":
+                older_redis.found()
             ready.append(entry)
-        except environments.CannotInstall as reason:
+        except (environments.CannotInstall, older_redis.Missing) as reason:
             absent[entry.name] = Cell(trouble=f"cannot be installed here: {reason}")
             write({"system": entry.name, "cannot_install": str(reason)})
     return ready, absent

@@ -15,8 +15,20 @@ PROGRAM = Path("usr", "bin", "redis-check-rdb")  # `redis-server` is a link to i
 DOWNLOADS_WITHIN = 60.0
 
 
+class Missing(Exception):
+    """There is none on this machine, and none could be had."""
+
+
 def program() -> Path:
     """Where it is. Where there is none the test is skipped, but not in CI."""
+    try:
+        return found()
+    except Missing as why:
+        cannot(str(why))
+
+
+def found() -> Path:
+    """Where it is. Raises Missing."""
     installed = shutil.which("redis-server")
     if installed is not None:
         return Path(installed)
@@ -27,7 +39,9 @@ def program() -> Path:
 
 def _unpack() -> None:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        cannot("there is no redis-server on PATH, and this is no Debian where one could be downloaded without root")
+        raise Missing(
+            "there is no redis-server on PATH, and this is no Debian where one could be downloaded without root"
+        )
     CACHE.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=CACHE.parent))
     try:
@@ -57,4 +71,4 @@ def _write_starter(folder: Path) -> None:
 def _run(command: list[str], folder: Path) -> None:
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=DOWNLOADS_WITHIN, check=False)
     if done.returncode != 0:
-        cannot(f"{' '.join(command)} failed: {done.stderr}")
+        raise Missing(f"{' '.join(command)} failed: {done.stderr}")

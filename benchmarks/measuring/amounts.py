@@ -62,7 +62,7 @@ def memory(entry: Entry, sizes: Sizes) -> Figures:
 
 def history(entry: Entry, sizes: Sizes) -> Figures:
     """A drain by one process of an empty store, and of one with so many ended tasks; ours on SQL."""
-    if not entry.is_ours or entry.alone or entry.store == "valkey":
+    if not entry.is_ours or entry.alone or entry.store not in ("sqlite", "postgres"):
         raise LeftOut("only the SQL stores of ours are filled with what has ended")
     count = round(entry.drain * sizes.part)
     without = drained(entry, count)

@@ -43,6 +43,7 @@ OURS = (
     Entry(name="afterwards-adopted", module="systems.ours_adopted", store="sqlite", in_app=True, alone=True),
     Entry(name="afterwards-postgres", module="systems.ours", store="postgres", drain=40_000),
     Entry(name="afterwards-valkey", module="systems.ours", store="valkey", drain=40_000),
+    Entry(name="afterwards-redis", module="systems.ours", store="redis", drain=40_000),
 )
 IN_THE_APP = (
     Entry(name="plain", module="systems.plain", store="sqlite", in_app=True, alone=True, adds=False),
