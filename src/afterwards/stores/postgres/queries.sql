@@ -112,13 +112,16 @@ AND NOT EXISTS (SELECT 1 FROM afterwards_paused AS paused WHERE paused.queue = t
 -- A line is the claimable tasks of one queue and priority: one range of the index. Each step jumps to the first entry
 -- of the next, so that ten lines with a million tasks cost ten look-ups. `due` is that of the line's first task, so
 -- that a line of tasks due tomorrow is passed over at its head.
-line (queue, priority, due) AS (
-    (SELECT queue, priority, due FROM afterwards_tasks WHERE {is_claimable} ORDER BY queue, priority, due LIMIT 1)
+line (queue, priority, due, sequence) AS (
+    (
+        SELECT queue, priority, due, sequence FROM afterwards_tasks
+        WHERE {is_claimable} ORDER BY queue, priority, due, sequence LIMIT 1
+    )
     UNION ALL
-    SELECT head.queue, head.priority, head.due FROM line CROSS JOIN LATERAL (
-        SELECT queue, priority, due FROM afterwards_tasks
+    SELECT head.queue, head.priority, head.due, head.sequence FROM line CROSS JOIN LATERAL (
+        SELECT queue, priority, due, sequence FROM afterwards_tasks
         WHERE {is_claimable} AND (queue, priority) > (line.queue, line.priority)
-        ORDER BY queue, priority, due LIMIT 1
+        ORDER BY queue, priority, due, sequence LIMIT 1
     ) AS head
 )
 
@@ -269,7 +272,8 @@ open_line AS MATERIALIZED (
     ))
 ),
 mine AS MATERIALIZED (
-    SELECT task.queue, task.priority FROM open_line AS task CROSS JOIN claimer WHERE task.due <= {now} AND {is_open}
+    SELECT task.queue, task.priority, task.due, task.sequence FROM open_line AS task CROSS JOIN claimer
+    WHERE task.due <= {now} AND {is_open}
 ),
 suspect AS MATERIALIZED (
     SELECT task.sequence, task.due, task.priority FROM afterwards_tasks AS task CROSS JOIN claimer
@@ -283,9 +287,9 @@ suspect AS MATERIALIZED (
 bar AS MATERIALIZED (
     SELECT task.due - mine.priority * interval '60 s' AS rank FROM mine CROSS JOIN LATERAL (
         SELECT due FROM afterwards_tasks
-        WHERE {is_claimable} AND queue = mine.queue AND priority = mine.priority AND due <= {now}
-        AND name <> ALL(:unknown::text[])
-        ORDER BY due LIMIT :limit
+        WHERE {is_claimable} AND queue = mine.queue AND priority = mine.priority
+        AND (due, sequence) >= (mine.due, mine.sequence) AND due <= {now} AND name <> ALL(:unknown::text[])
+        ORDER BY due, sequence LIMIT :limit
     ) AS task
     ORDER BY rank OFFSET 2 * :limit LIMIT 1
 ),
@@ -293,6 +297,7 @@ candidate AS MATERIALIZED (
     SELECT task.sequence, task.due, task.priority FROM mine CROSS JOIN LATERAL (
         SELECT sequence, due, priority FROM afterwards_tasks
         WHERE {is_claimable} AND queue = mine.queue AND priority = mine.priority
+        AND (due, sequence) >= (mine.due, mine.sequence)
         AND due <= least({now}, (SELECT rank FROM bar) + mine.priority * interval '60 s')
         AND name <> ALL(:unknown::text[])
         ORDER BY due, sequence LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
