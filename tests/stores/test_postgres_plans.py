@@ -6,7 +6,6 @@ connections.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -17,9 +16,9 @@ import pytest
 
 from afterwards.stores.postgres.link import OF_PEOPLE, OF_WORKERS, SETTINGS
 from afterwards.stores.postgres.migrations import sql_since
-from afterwards.stores.postgres.statements import STATEMENTS
 from afterwards.tasks import State
 from tests import databases
+from tests.stores.explained import nodes, plan_of
 
 LIMIT, LONG_CHAIN = 100, 5_000
 FORMERS = "SELECT after FROM afterwards_tasks WHERE held = 'after' AND link IS NULL LIMIT 50"
@@ -115,26 +114,6 @@ OF_OTHER_TABLES = {
     *(f"afterwards_{table}_pkey" for table in ("workers", "paused", "schedules", "keys", "twins", "quotas", "passes")),
     *("afterwards_keys_until", "afterwards_twins_of", "afterwards_next_opening", "afterwards_openings_of_gate"),
 }
-
-
-def plan_of(connection: psycopg.Connection[Any], name: str, /, **values: object) -> dict[str, Any]:
-    """The plan of a statement with what it did, which is then undone."""
-    statement = STATEMENTS[name]
-    places = f"({', '.join(f'%({name})s' for name in statement.names)})" if statement.names else ""
-    cursor = psycopg.ClientCursor(connection)
-    connection.execute("DEALLOCATE ALL")
-    with connection.transaction(force_rollback=True):
-        connection.execute(f"PREPARE asked AS {statement.sql}".encode())
-        explain = f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked {places}".encode()
-        cursor.execute(explain, {"offset": timedelta(0), **values})
-        [[plan]] = cursor.fetchall()
-    return cast("dict[str, Any]", (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", []):
-        yield from nodes(part)
 
 
 def rows_read(plan: dict[str, Any]) -> int:

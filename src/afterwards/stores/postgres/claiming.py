@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 from afterwards.gates import AT_LEAST_LOOKED_AT, MOST_LOOKED_AT, Candidate, gates_of
 from afterwards.stores.postgres import rows
 from afterwards.stores.postgres.driver import Row
 from afterwards.stores.postgres.gates import open_due_gates, pass_gates
+from afterwards.stores.postgres.heads import TO_BE_FOUND, Heads, Lines
 from afterwards.stores.postgres.transaction import Transaction
 from afterwards.tasks import Claim, State, Task, TaskId, WorkerId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a worker would take."""
+    """What a worker would take. `heads`: where the lines of its store began a moment ago."""
 
     worker: WorkerId
     limit: int
     suspects: bool
     unknown: tuple[str, ...]
+    heads: Heads
 
 
 class _Brought(NamedTuple):
@@ -33,14 +35,36 @@ class _Brought(NamedTuple):
 
 
 async def claim(transaction: Transaction, wish: Wish) -> list[Task]:
-    """The best of what is claimable for it. While some are held it looks on, but not without an end."""
+    """The best of what is claimable for it; where that may save much, by the heads of a moment ago."""
+    heads = wish.heads
+    claimed: list[Task] = []
+    if not heads.are_worth_a_look:
+        claimed = await _claim(transaction, wish, TO_BE_FOUND)
+    else:
+        if heads.are_fresh:
+            claimed = await _claim(transaction, wish, heads.lines)
+        if len(claimed) < wish.limit:
+            heads.found(await transaction.rows("line_heads"))
+            claimed += await _claim(transaction, _rest_of(wish, claimed), heads.lines)
+    heads.count(len(claimed))
+    return claimed
+
+
+def _rest_of(wish: Wish, claimed: Sequence[Task]) -> Wish:
+    """One suspect at a time."""
+    suspects = wish.suspects and not any(task.suspect for task in claimed)
+    return replace(wish, limit=wish.limit - len(claimed), suspects=suspects)
+
+
+async def _claim(transaction: Transaction, wish: Wish, lines: Lines) -> list[Task]:
+    """While some are held it looks on, but not without an end."""
     claimed: list[Task] = []
     looked_at, at_once, asks = 0, max(wish.limit, 0), True
     while len(claimed) < wish.limit and looked_at < MOST_LOOKED_AT:
         room = wish.limit - len(claimed)
-        brought = await _look(transaction, wish, max(room, at_once), asks=asks, takes=looked_at == 0)
+        brought = await _look(transaction, wish, lines, max(room, at_once), asks=asks, takes=looked_at == 0)
         if not brought.ids and asks and await open_due_gates(transaction, wish.worker, wish.unknown, most=wish.limit):
-            asks = False
+            asks, lines = False, TO_BE_FOUND  # those have waited since before the heads
             continue
         passing, held = await _pass(transaction, wish.worker, brought, room=room - len(brought.claimed))
         claimed += _in_order(brought.ids, [*brought.claimed, *passing])
@@ -55,7 +79,7 @@ def claims(_: Wish, answer: list[Task] | None) -> list[Claim]:
     return [task.claim for task in answer or ()]
 
 
-async def _look(transaction: Transaction, wish: Wish, limit: int, *, asks: bool, takes: bool) -> _Brought:
+async def _look(transaction: Transaction, wish: Wish, lines: Lines, limit: int, *, asks: bool, takes: bool) -> _Brought:
     found = await transaction.rows(
         "claim_tasks",
         worker=wish.worker,
@@ -65,6 +89,7 @@ async def _look(transaction: Transaction, wish: Wish, limit: int, *, asks: bool,
         unknown=list(wish.unknown),
         asks=asks,
         takes=takes,
+        **lines.values,
     )
     tasks = rows.tasks([row[:-3] for row in found])
     both = list(zip(tasks, found, strict=True))

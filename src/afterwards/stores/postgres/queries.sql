@@ -252,6 +252,11 @@ FROM unnest(
 )
 WHERE task.id = call.id AND task.state = 'waiting'
 
+-- name: line_heads
+-- Where each line begins now.
+WITH RECURSIVE {lines}
+SELECT queue, priority, due, sequence FROM line
+
 -- name: claim_tasks
 -- The best `limit` of the due tasks this worker may have, best rank first. Within a line the order by rank is the order
 -- by due, so the best of all are among the first `limit` of each. Where there are many lines these are many more than
@@ -261,12 +266,27 @@ WHERE task.id = call.id AND task.state = 'waiting'
 --
 -- Those that a quota counts are only brought, locked, with whether their function and their queue have one; the others
 -- are claimed too, if the statement `takes`. A claim that `asks` gets nothing at all while a gate is to open, because
--- what stands before that may have waited longer.
+-- what stands before that may have waited longer. The lines are found first; or they are known, with where each began
+-- a moment ago, and only what is left of that is passed over.
 WITH RECURSIVE {lines},
+begun_line AS MATERIALIZED (
+    SELECT * FROM line WHERE :finds::boolean
+    UNION ALL
+    SELECT known.queue, known.priority, head.due, head.sequence
+    FROM unnest(
+        :line_queues::text[], :line_priorities::smallint[], :line_dues::timestamptz[], :line_sequences::bigint[]
+    ) AS known (queue, priority, due, sequence)
+    CROSS JOIN LATERAL (
+        SELECT due, sequence FROM afterwards_tasks
+        WHERE {is_claimable} AND queue = known.queue AND priority = known.priority
+        AND (due, sequence) >= (known.due, known.sequence)
+        ORDER BY due, sequence LIMIT 1
+    ) AS head
+),
 claimer AS MATERIALIZED ({claimers}),
 {opening_queues},
 open_line AS MATERIALIZED (
-    SELECT line.* FROM line WHERE NOT (:asks::boolean AND EXISTS (
+    SELECT line.* FROM begun_line AS line WHERE NOT (:asks::boolean AND EXISTS (
         SELECT 1 FROM own_opening_queue AS own CROSS JOIN afterwards_openings AS due
         WHERE due.queue = own.queue AND due.opens <= {now} AND {is_known_gate}
     ))
@@ -507,8 +527,9 @@ claimer AS MATERIALIZED (SELECT id, queues FROM afterwards_workers WHERE id = :w
 head AS (
     SELECT (
         SELECT due FROM afterwards_tasks
-        WHERE {is_claimable} AND queue = task.queue AND priority = task.priority AND name <> ALL(:unknown::text[])
-        ORDER BY due LIMIT 1
+        WHERE {is_claimable} AND queue = task.queue AND priority = task.priority
+        AND (due, sequence) >= (task.due, task.sequence) AND name <> ALL(:unknown::text[])
+        ORDER BY due, sequence LIMIT 1
     ) AS due
     FROM line AS task CROSS JOIN claimer WHERE {is_open}
     UNION ALL

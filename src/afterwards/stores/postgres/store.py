@@ -23,6 +23,7 @@ from afterwards.stores.postgres.address import address_of
 from afterwards.stores.postgres.base import Base
 from afterwards.stores.postgres.claiming import Wish
 from afterwards.stores.postgres.errands import Errand, Verb, plain
+from afterwards.stores.postgres.heads import Heads
 from afterwards.stores.postgres.joining import PostgresJoint
 from afterwards.stores.postgres.looking import Glance, Page
 from afterwards.stores.postgres.migrations import sql_since
@@ -76,6 +77,7 @@ class PostgresStore:
         self._office = Office(self._base)
         self._empty_handed: set[WorkerId] = set()
         self._hopeful = Hopeful()
+        self._heads = Heads()
         forks.watch(self)
 
     @property
@@ -136,7 +138,7 @@ class PostgresStore:
         await self._ask(verbs.SIGN_ON, worker)
 
     async def claim(self, worker: WorkerId, *, limit: int, suspects: bool, unknown: Collection[str] = ()) -> list[Task]:
-        wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown))
+        wish = Wish(worker=worker, limit=limit, suspects=suspects, unknown=tuple(unknown), heads=self._heads)
         tasks = await self._ask(verbs.CLAIM, wish)
         if limit > 0:
             self._hopeful.note_claim(worker, brought=bool(tasks))
