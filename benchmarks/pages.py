@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 STORES = ("sqlite", "postgres")
 QUICK = 200.0  # milliseconds
 MEASURED = "measured"
-STOCK = 300_000  # tasks that the worker has at the beginning; what it has run is added anew after each pair
+STOCK = 300_000  # tasks that the worker has before each pair
 SETTLES = 0.5  # seconds
 APART = 1.1  # seconds: what was counted is kept for one
 Address = tuple[str, int]
@@ -141,15 +141,17 @@ def _measure_cost(kind: str, url: str, crowd: Crowd, options: argparse.Namespace
     afterwards.install(app)
     app.mount("/", afterwards.dashboard(auth=lambda request: "read"))
     slower, dearer = list[float](), list[float]()
-    crowd.add_waiting(MEASURED, STOCK)
+    stocked = 0
     with served(app) as address, _viewer(address) as viewer:
         for number in range(options.pairs + 1):
+            lacks = STOCK + has_run["nothing"] - stocked
+            crowd.add_waiting(MEASURED, lacks)
+            stocked += lacks
             took: dict[bool, Pace] = {}
             for is_watched in (False, True) if number % 2 else (True, False):
                 viewer.look(is_watched)
                 time.sleep(SETTLES)
                 took[is_watched] = _pace(options.seconds)
-            crowd.add_waiting(MEASURED, took[False].tasks + took[True].tasks)
             if number:  # the first pair warms up
                 slower.append((took[False].a_second / took[True].a_second - 1) * 100)
                 dearer.append((took[True].processor / took[False].processor - 1) * 100)
