@@ -38,6 +38,8 @@ CLAIM = {
     "unknown": ["tests:strange"],
     "asks": True,
     "takes": True,
+    "finds": True,
+    **{column: list[object]() for column in ("line_queues", "line_priorities", "line_dues", "line_sequences")},
 }
 A_WORKER = """
 INSERT INTO afterwards_workers (id, host, pid, label, functions, signed_on, expires)

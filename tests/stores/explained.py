@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import psycopg
 
+from afterwards.stores.postgres.heads import Lines
 from afterwards.stores.postgres.statements import STATEMENTS
 
 
@@ -31,3 +32,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for part in plan.get("Plans", []):
         yield from nodes(part)
+
+
+def as_lists(lines: Lines) -> dict[str, object]:
+    """The values of a claim from there, in types that this driver takes."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in lines.values.items()}

@@ -25,7 +25,7 @@ from tests.contract.builders import (
     sign_on,
     some_calls,
 )
-from tests.stores.explained import nodes, plan_of
+from tests.stores.explained import as_lists, nodes, plan_of
 
 DEAD = 20_000
 CLAIMABLE = "afterwards_claimable"
@@ -60,10 +60,6 @@ async def store(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Time
 @pytest.fixture
 async def worker(store: TimedStore) -> WorkerId:
     return await sign_on(store)
-
-
-def as_lists(lines: Lines) -> dict[str, object]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in lines.values.items()}
 
 
 async def begin(store: TimedStore, worker: WorkerId) -> None:
@@ -130,8 +126,8 @@ async def test_a_claim_from_the_heads_does_not_read_what_died_before_them(
 ):
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ALTER TABLE afterwards_tasks SET (autovacuum_enabled = off)")
-        connection.execute(WAITING.format(count=DEAD + 100))
-        connection.execute(DIE.format(count=DEAD))
+        connection.execute(WAITING.format(count=DEAD + 100).encode())
+        connection.execute(DIE.format(count=DEAD).encode())
         values = {"worker": worker, "claimers": [worker], "limit": 10, "suspects": True, "unknown": []}
         known = Heads()
         known.found(connection.execute(FIRST).fetchall())  # which notes in the index that the others are dead

@@ -14,11 +14,13 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from afterwards.stores.postgres.heads import Heads
 from afterwards.stores.postgres.link import OF_PEOPLE, OF_WORKERS, SETTINGS
 from afterwards.stores.postgres.migrations import sql_since
+from afterwards.stores.postgres.statements import STATEMENTS
 from afterwards.tasks import State
 from tests import databases
-from tests.stores.explained import nodes, plan_of
+from tests.stores.explained import as_lists, nodes, plan_of
 
 LIMIT, LONG_CHAIN = 100, 5_000
 FORMERS = "SELECT after FROM afterwards_tasks WHERE held = 'after' AND link IS NULL LIMIT 50"
@@ -150,10 +152,16 @@ GATE = {"gate": "function:tests:work", "key": ""}
 
 
 @pytest.mark.parametrize("analysed", [False, True])
-def test_a_claim_reads_its_lines_by_the_index_of_the_claimable(crowded: psycopg.Connection[Any], analysed: bool):
+@pytest.mark.parametrize("are_known", [False, True], ids=["lines to be found", "known lines"])
+def test_a_claim_reads_its_lines_by_the_index_of_the_claimable(
+    crowded: psycopg.Connection[Any], analysed: bool, are_known: bool
+):
     if analysed:
         crowded.execute("ANALYZE")
-    plan = plan_of(crowded, "claim_tasks", **CLAIM)
+    heads = Heads()
+    if are_known:
+        heads.found(crowded.execute(STATEMENTS["line_heads"].sql.encode()).fetchall())
+    plan = plan_of(crowded, "claim_tasks", **CLAIM, **as_lists(heads.lines))
     assert plan["Actual Rows"] == LIMIT
     assert indexes_of_tasks(plan) == {"afterwards_claimable", "afterwards_suspects", "afterwards_tasks_pkey"}
     assert rows_read(plan) < 30 * LIMIT, "tasks due tomorrow, held ones, other queues and ended ones cost nothing"
