@@ -64,6 +64,15 @@ def test_of_a_large_group_some_are_shown_and_the_rest_counted(client: TestClient
     assert "and 10 more" in page
 
 
+def test_what_a_step_needed_and_is_not_kept_any_more_is_counted_apart(client: TestClient, afterwards: Afterwards):
+    first, _, last = a_group(afterwards, 1, 2)
+    asyncio.run(afterwards.delete(first.id))
+    page = client.get(f"/afterwards/tasks/{last.id}").text
+    assert page.count("<li><a") == 1
+    assert "1 not kept any more" in page
+    assert "and 1 more" not in page
+
+
 def test_retrying_the_step_that_failed_lets_the_next_wait_again(client: TestClient, afterwards: Afterwards):
     *members, last = a_group(afterwards, 1, 13)
     asyncio.run(afterwards.pause("default"))

@@ -112,6 +112,8 @@ async def one_task(desk: Desk, request: Request) -> Response:
     steps = frames(task.error.traceback) if task.error else []
     former = None if task.link is not None else task.after
     before = await _found(desk, () if former is None else (former,))
+    needs = () if task.link is None else task.link.needs
+    kept = await _found(desk, needs[:MOST_NEEDS])
     return await desk.page(
         request,
         "task.html",
@@ -120,7 +122,9 @@ async def one_task(desk: Desk, request: Request) -> Response:
         seen=mark_of(found),
         former=former,
         before=before[0] if before else None,
-        needs=[] if task.link is None else await _found(desk, task.link.needs[:MOST_NEEDS]),
+        needs=kept,
+        needs_gone=len(needs[:MOST_NEEDS]) - len(kept),
+        needs_more=len(needs[MOST_NEEDS:]),
         waited=waited(task),
         ran=ran(task),
         story=story(task),
