@@ -35,7 +35,10 @@ class Crowd(Protocol):
     """The tasks of one store."""
 
     def fill(self, ended: int, waiting: int) -> None:
-        """One of fifty of those that ended has failed; they ended within a day. Those that wait are due."""
+        """One of fifty of those that ended has failed. They ended within 23 hours: none is to be pruned meanwhile.
+
+        Those that wait are due.
+        """
         ...
 
     def add_waiting(self, queue: str, count: int) -> None:
@@ -72,7 +75,7 @@ class SQLiteCrowd:
 
     def fill(self, ended: int, waiting: int) -> None:
         now = "(CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER))"
-        ago = f"({now} - {24 * HOUR} * ({ended} - n) / {ended})"
+        ago = f"({now} - {23 * HOUR} * ({ended} - n) / {ended})"
         state = "iif(n % 50 = 0, 'failed', 'done')"
         error = f"iif(n % 50 = 0, '{ERROR}', NULL)"
         self._insert(ended, state, ago, f"{ago} + 40000", f"{ago} + 90000", error)
@@ -109,7 +112,7 @@ class PostgresCrowd:
         self._connection = psycopg.connect(url, autocommit=True)
 
     def fill(self, ended: int, waiting: int) -> None:
-        ago = f"now() - interval '24 hours' * ({ended} - n) / {ended}"
+        ago = f"now() - interval '23 hours' * ({ended} - n) / {ended}"
         state = "CASE WHEN n % 50 = 0 THEN 'failed' ELSE 'done' END"
         error = f"CASE WHEN n % 50 = 0 THEN '{ERROR}' END"
         started, done = (f"{ago} + interval '{length} ms'" for length in (40, 90))
