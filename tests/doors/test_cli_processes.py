@@ -32,7 +32,7 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
         (["--max-memory", "512"], "'512' is no size: a number with its unit is meant, such as 512MB or 2GB"),
         (["--health", "9000"], "'9000' says no host: 127.0.0.1:9000 for this machine only"),
         (["--health", ":9000"], "':9000' says no host"),
-        (["--queue", "", "--processes", "2"], "a queue has a name"),
+        (["--queue", "", "--processes", "2"], "queue takes a name"),
     ],
 )
 def test_nonsense_is_a_wrong_use(command: CommandLine, words: list[str], told: str):
