@@ -87,14 +87,16 @@ async def test_what_has_come_before_the_heads_is_claimed_by_who_finds_too_little
     assert set(ids_of(claimed)) > {earlier.id, elsewhere.id, urgent.id}
 
 
-async def test_and_by_everybody_a_moment_later(store: TimedStore, worker: WorkerId, monkeypatch: pytest.MonkeyPatch):
+async def test_what_has_come_before_the_heads_is_claimed_in_its_turn_a_moment_later(
+    store: TimedStore, worker: WorkerId, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(heads, "FRESH", 0.0)
     await begin(store, worker)
     await store.add([earlier := a_call(delay=-MINUTE)])
     assert ids_of(await claim_all(store, worker, limit=1)) == [earlier.id]
 
 
-async def test_who_finds_nothing_is_not_told_of_what_is_before_the_heads(store: TimedStore, worker: WorkerId):
+async def test_who_finds_nothing_from_the_heads_finds_what_has_come_before_them(store: TimedStore, worker: WorkerId):
     await begin(store, worker)
     await claim_all(store, worker)
     await store.add([earlier := a_call(delay=-MINUTE)])

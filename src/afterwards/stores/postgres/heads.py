@@ -20,7 +20,6 @@ FRESH = 0.1  # seconds
 MUCH = 1_000  # tasks that are claimed within
 LATELY = 60.0  # seconds
 
-
 Columns = tuple[Sequence[str], Sequence[int], Sequence[datetime], Sequence[int]]
 
 
@@ -51,8 +50,8 @@ class Heads:
 
     def __init__(self) -> None:
         self.lines = TO_BE_FOUND
-        self._fresh_until = self._counted_since = 0.0
-        self._claimed = self._claimed_before = 0
+        self._fresh_until = self._worth_until = self._counted_since = 0.0
+        self._claimed = 0
 
     @property
     def are_fresh(self) -> bool:
@@ -62,7 +61,7 @@ class Heads:
     @property
     def are_worth_a_look(self) -> bool:
         """So much was claimed lately that there may be many dead entries."""
-        return time.monotonic() < self._counted_since + 2 * LATELY and max(self._claimed, self._claimed_before) >= MUCH
+        return time.monotonic() < self._worth_until
 
     def found(self, rows: Sequence[Row]) -> None:
         """These are they now."""
@@ -74,5 +73,7 @@ class Heads:
         """So many more were claimed."""
         now = time.monotonic()
         if now > self._counted_since + LATELY:
-            self._counted_since, self._claimed_before, self._claimed = now, self._claimed, 0
+            self._counted_since, self._claimed = now, 0
         self._claimed += claimed
+        if self._claimed >= MUCH:
+            self._worth_until = now + LATELY
